@@ -1,1 +1,38 @@
-//! placeholder
+//! SQL, migrations and the writer, for SQLite and PostgreSQL.
+//!
+//! Every statement is written once, in the portable subset of SQL, and runs
+//! on both databases through [`Conn`]; what must differ lives in [`dialect`].
+//! Reads take a connection by [`Store::read`]; every write goes through
+//! [`Store::write`], see [`writer`].
+
+pub mod conn;
+pub mod dialect;
+mod error;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod writer;
+
+pub mod baskets;
+pub mod catalogue;
+pub mod checks;
+pub mod feeds;
+pub mod members;
+pub mod offers;
+pub mod orders;
+pub mod outbox;
+pub mod payments;
+pub mod sessions;
+pub mod stock;
+pub mod stores;
+
+pub use conn::{Conn, Val};
+pub use error::Error;
+pub use writer::{Changes, Lane, Store, StoreConfig, Unit, UnitError};
+
+/// What the functions of this crate answer.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A new identifier: UUID version 7, so that keys grow with time and touch few pages.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

@@ -1,0 +1,1 @@
+//! Categories, pools, SKUs, search, banners.

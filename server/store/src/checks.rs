@@ -1,0 +1,1 @@
+//! Proofs: every level equals its movements, every order its lines.

@@ -1,0 +1,1 @@
+//! Batches from the tills, till sales a day, API tokens.

@@ -1,0 +1,1 @@
+//! Members, addresses, sign-in codes, counters of tries, substitution choices.

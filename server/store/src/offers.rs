@@ -1,0 +1,1 @@
+//! Offers, coupons, and the places taken of them.

@@ -1,0 +1,1 @@
+//! Orders, lines, shares, events, delivery slots.

@@ -1,0 +1,1 @@
+//! Payments, refunds, callbacks, and the sandbox channel's own books.

@@ -1,0 +1,81 @@
+//! A fresh, migrated store for a test: SQLite in a temporary folder, and a
+//! schema of its own on the PostgreSQL that `ZAIJIA_TEST_POSTGRES` names.
+
+use crate::{Store, StoreConfig};
+use std::ops::Deref;
+
+/// A store that lives as long as the test.
+#[derive(Debug)]
+pub struct TestStore {
+    store: Store,
+    /// Where the SQLite file is, or the PostgreSQL URL with its schema.
+    pub config: StoreConfig,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// A fresh SQLite store.
+///
+/// # Panics
+/// If it cannot be made.
+pub async fn sqlite() -> TestStore {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = StoreConfig::new(format!("sqlite://{}/shop.sqlite", folder.path().display()));
+    let store = Store::open(&config).await.expect("an SQLite file");
+    store.migrate().await.expect("migrations");
+    TestStore { store, config, _folder: Some(folder) }
+}
+
+/// A fresh schema on PostgreSQL; `None`, said aloud, where no server is given.
+///
+/// # Panics
+/// If the server is given and cannot be used.
+pub async fn postgres() -> Option<TestStore> {
+    let Ok(url) = std::env::var("ZAIJIA_TEST_POSTGRES") else {
+        eprintln!("ZAIJIA_TEST_POSTGRES is not set: not run on PostgreSQL (cargo xtask test sets it)");
+        return None;
+    };
+    let schema = format!("t_{}", uuid::Uuid::now_v7().simple());
+    let admin = sqlx::PgPool::connect(&url).await.expect("the PostgreSQL of ZAIJIA_TEST_POSTGRES");
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+    sqlx::raw_sql(create).execute(&admin).await.expect("a schema");
+    admin.close().await;
+    let mut config = StoreConfig::new(url);
+    config.schema = Some(schema);
+    config.read_connections = 4;
+    let store = Store::open(&config).await.expect("PostgreSQL");
+    store.migrate().await.expect("migrations");
+    Some(TestStore { store, config, _folder: None })
+}
+
+/// Writes a test once and runs it on both databases:
+/// `on_both! { async fn stock_never_passes_zero(store: TestStore) { … } }`.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($store:ident: TestStore) $body:block)*) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "a test may need nothing of its module")]
+            use super::*;
+            async fn run($store: $crate::testing::TestStore) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                run($crate::testing::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(store) = $crate::testing::postgres().await {
+                    run(store).await;
+                }
+            }
+        }
+    )*};
+}

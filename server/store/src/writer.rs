@@ -1,0 +1,427 @@
+//! The writer: all writes of the shop, in the order in which they came.
+//!
+//! A lane is a bounded queue with one task. The task opens a transaction, runs
+//! the units of work that wait, each inside a savepoint, commits once and then
+//! answers them all. So hundreds of orders share one fsync, nobody overtakes
+//! anybody, and inside a server nothing deadlocks. A unit that fails rolls
+//! back to its savepoint and harms nobody else.
+//!
+//! SQLite has one lane (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`);
+//! PostgreSQL has several, a store or a member always using the same one.
+//! Between lanes and servers the conditional updates decide; a serialization
+//! failure is tried again by the lane, which is why a unit is a function that
+//! can be called more than once over borrowed input.
+
+use crate::conn::{Conn, Inner, Kind, Touched};
+use crate::{Error, Result};
+use futures::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// Units in one transaction at most: bounds the time that the first one waits.
+const BATCH_MAX: usize = 500;
+/// Tries of a unit that ran into a serialization failure.
+const TRIES: u32 = 5;
+/// A unit that takes longer is a defect and is logged.
+const SLOW_UNIT: Duration = Duration::from_millis(250);
+
+/// Which queue a unit of work waits in.
+#[derive(Clone, Copy, Debug)]
+pub enum Lane<'a> {
+    /// Work on a store's stock, slots and orders.
+    Store(&'a str),
+    /// Work on a member's, basket's or session's own rows.
+    Member(&'a str),
+    /// Imports, jobs and other work that nobody waits for.
+    Background,
+}
+
+/// Settings of the store.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// `sqlite://path` or `postgres://user:password@host/database`.
+    pub url: String,
+    /// Connections for reading.
+    pub read_connections: u32,
+    /// Lanes on PostgreSQL; SQLite always has one.
+    pub lanes: usize,
+    /// Units that may wait in a lane; one more is told to come back later.
+    pub queue: usize,
+    /// PostgreSQL schema to live in, if not the default one.
+    pub schema: Option<String>,
+}
+
+impl StoreConfig {
+    /// The usual settings for a database.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), read_connections: 8, lanes: 4, queue: 4096, schema: None }
+    }
+}
+
+/// An error that a unit of work can end with.
+pub trait UnitError: From<Error> + Send + 'static {
+    /// Was it a serialization failure, so that the unit may be tried again?
+    fn is_conflict(&self) -> bool;
+    /// Was the connection lost, so that the whole batch is void?
+    fn is_connection_lost(&self) -> bool;
+}
+
+impl UnitError for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Error::Conflict(_))
+    }
+    fn is_connection_lost(&self) -> bool {
+        Error::is_connection_lost(self)
+    }
+}
+
+/// The future of a unit of work.
+pub type Unit<'c, T, E> = BoxFuture<'c, std::result::Result<T, E>>;
+
+/// What became of a unit when it was run inside the batch.
+enum Ran {
+    Kept,
+    Undone,
+    /// The connection is gone: nothing of the batch will be committed.
+    Lost,
+}
+
+/// Called once the batch was committed (`None`) or could not be (`Some(why)`).
+type Answer = Box<dyn FnOnce(Option<String>) + Send>;
+type Job = Box<dyn for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, (Ran, Answer)> + Send>;
+
+#[derive(Clone, Debug)]
+enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres { read: PgPool, write: PgPool },
+}
+
+/// What changed by a commit, for caches and open pages.
+pub type Changes = broadcast::Receiver<Arc<Touched>>;
+
+/// The database of the shop. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    lanes: Arc<Vec<mpsc::Sender<Job>>>,
+    changes: broadcast::Sender<Arc<Touched>>,
+    tasks: Arc<tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("kind", &self.kind()).field("lanes", &self.lanes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database (an SQLite file is made if it is not there) and starts the lanes.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Sql`] if it cannot be opened.
+    pub async fn open(config: &StoreConfig) -> Result<Self> {
+        let (pools, lanes) = if config.url.starts_with("postgres") {
+            (open_postgres(config).await?, config.lanes.max(1))
+        } else {
+            (open_sqlite(config).await?, 1)
+        };
+        let (changes, _) = broadcast::channel(4096);
+        let mut senders = Vec::with_capacity(lanes);
+        let mut tasks = Vec::with_capacity(lanes);
+        for lane in 0..lanes {
+            let (sender, receiver) = mpsc::channel(config.queue);
+            senders.push(sender);
+            tasks.push(tokio::spawn(run_lane(lane, pools.clone(), receiver, changes.clone())));
+        }
+        Ok(Self { pools, lanes: Arc::new(senders), changes, tasks: Arc::new(tokio::sync::Mutex::new(tasks)) })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::Migrate`] if a migration fails or the schema is of a newer version.
+    pub async fn migrate(&self) -> Result<()> {
+        match &self.pools {
+            Pools::Sqlite { write, .. } => sqlx::migrate!("./migrations/sqlite").run(write).await?,
+            Pools::Postgres { write, .. } => sqlx::migrate!("./migrations/postgres").run(write).await?,
+        }
+        Ok(())
+    }
+
+    /// Which database it is.
+    pub fn kind(&self) -> Kind {
+        match self.pools {
+            Pools::Sqlite { .. } => Kind::Sqlite,
+            Pools::Postgres { .. } => Kind::Postgres,
+        }
+    }
+
+    /// A connection for reading. Never waits for a writer.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the database cannot be reached in time.
+    pub async fn read(&self) -> Result<Conn> {
+        let inner = match &self.pools {
+            Pools::Sqlite { read, .. } => Inner::Sqlite(read.acquire().await?),
+            Pools::Postgres { read, .. } => Inner::Postgres(read.acquire().await?),
+        };
+        Ok(Conn::new(inner))
+    }
+
+    /// Hears of what commits change. A slow listener loses the oldest news and
+    /// is told so, then reads the present state.
+    pub fn changes(&self) -> Changes {
+        self.changes.subscribe()
+    }
+
+    /// Units that wait in all lanes.
+    pub fn waiting(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.max_capacity() - lane.capacity()).sum()
+    }
+
+    /// Runs a unit of work in a lane: all of it is committed, or nothing.
+    ///
+    /// `work` may be called again after a serialization failure, so it only
+    /// borrows its input. It must not wait for anything but the database.
+    ///
+    /// # Errors
+    /// What `work` answers; [`Error::Busy`] at once if the lane is full;
+    /// [`Error::Unavailable`] if the commit failed, in which case nothing
+    /// (or, when the connection broke during COMMIT, all of it) was written.
+    pub async fn write<I, T, E, F>(&self, lane: Lane<'_>, input: I, work: F) -> std::result::Result<T, E>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+        E: UnitError,
+        F: for<'c> Fn(&'c mut Conn, &'c I) -> Unit<'c, T, E> + Send + Sync + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |conn| Box::pin(run_unit(conn, input, work, sender)));
+        self.lanes[self.lane_of(lane)].try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => {
+                metrics::counter!("zaijia_writer_refused_total").increment(1);
+                E::from(Error::Busy)
+            }
+            mpsc::error::TrySendError::Closed(_) => E::from(Error::Unavailable("the shop is stopping".to_owned())),
+        })?;
+        receiver.await.unwrap_or_else(|_| Err(E::from(Error::Unavailable("the writer stopped".to_owned()))))
+    }
+
+    /// Finishes the work in hand, then closes the database. No write is taken any more.
+    pub async fn close(&self) {
+        let mut tasks = self.tasks.lock().await;
+        for lane in self.lanes.iter() {
+            // A last, empty job marks the end of what was accepted.
+            let stop: Job = Box::new(|_| Box::pin(async { (Ran::Kept, Box::new(|_| ()) as Answer) }));
+            let _ = lane.send(stop).await;
+        }
+        for task in tasks.iter() {
+            // The lane ends by itself when its queue is empty and the senders are gone; here they are not.
+            while self.waiting() > 0 && !task.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        tasks.clear();
+        match &self.pools {
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+
+    fn lane_of(&self, lane: Lane<'_>) -> usize {
+        let key = match lane {
+            Lane::Store(key) | Lane::Member(key) => key,
+            Lane::Background => return self.lanes.len() - 1,
+        };
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or(0)
+    }
+}
+
+async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
+    let options = SqliteConnectOptions::from_str(&config.url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        .foreign_keys(true)
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("temp_store", "memory");
+    let write = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let write = write.connect_with(options.clone()).await?;
+    let read = SqlitePoolOptions::new().max_connections(config.read_connections).idle_timeout(None).max_lifetime(None);
+    let read = read.connect_with(options.pragma("query_only", "ON")).await?;
+    Ok(Pools::Sqlite { read, write })
+}
+
+async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
+    let mut options = PgConnectOptions::from_str(&config.url)?
+        .options([("statement_timeout", "30s"), ("lock_timeout", "10s"), ("deadlock_timeout", "200ms")]);
+    if let Some(schema) = &config.schema {
+        options = options.options([("search_path", schema)]);
+    }
+    let timeout = Duration::from_secs(10);
+    let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(4);
+    let write = PgPoolOptions::new().max_connections(lanes).acquire_timeout(timeout);
+    let write = write.connect_with(options.clone()).await?;
+    let read = PgPoolOptions::new().max_connections(config.read_connections).acquire_timeout(timeout);
+    let read = read.connect_with(options).await?;
+    Ok(Pools::Postgres { read, write })
+}
+
+/// Runs one unit inside its savepoint, with further tries after serialization failures.
+async fn run_unit<I, T, E, F>(
+    conn: &mut Conn,
+    input: I,
+    work: F,
+    sender: oneshot::Sender<std::result::Result<T, E>>,
+) -> (Ran, Answer)
+where
+    T: Send + 'static,
+    E: UnitError,
+    F: for<'c> Fn(&'c mut Conn, &'c I) -> Unit<'c, T, E>,
+{
+    let before = conn.touched.clone();
+    let mut tried = 0;
+    let result = loop {
+        tried += 1;
+        let result = match conn.raw("SAVEPOINT u").await {
+            Ok(()) => work(conn, &input).await,
+            Err(error) => Err(E::from(error)),
+        };
+        let Err(error) = result else { break result };
+        conn.touched = before.clone();
+        if error.is_connection_lost() || conn.raw("ROLLBACK TO SAVEPOINT u").await.is_err() {
+            let answer: Answer = Box::new(move |_| drop(sender.send(Err(error))));
+            return (Ran::Lost, answer);
+        }
+        if !error.is_conflict() || tried >= TRIES {
+            break Err(error);
+        }
+        metrics::counter!("zaijia_writer_retries_total").increment(1);
+    };
+    let ran = if result.is_ok() { Ran::Kept } else { Ran::Undone };
+    let answer: Answer = Box::new(move |failed| {
+        let result = match failed {
+            Some(why) => Err(E::from(Error::Unavailable(why))),
+            None => result,
+        };
+        // The asker may have gone away; what is committed stays committed.
+        drop(sender.send(result));
+    });
+    if let Err(error) = conn.raw("RELEASE SAVEPOINT u").await {
+        tracing::error!(%error, "a savepoint could not be released");
+        return (Ran::Lost, answer);
+    }
+    (ran, answer)
+}
+
+/// The task of a lane: gathers what waits, runs it in one transaction, commits, answers.
+async fn run_lane(
+    lane: usize,
+    pools: Pools,
+    mut queue: mpsc::Receiver<Job>,
+    changes: broadcast::Sender<Arc<Touched>>,
+) {
+    while let Some(first) = queue.recv().await {
+        let mut answers: Vec<Answer> = Vec::new();
+        let outcome = run_batch(&pools, first, &mut queue, &mut answers).await;
+        let size = answers.len();
+        let failed = match outcome {
+            Ok(touched) => {
+                if !touched.is_empty() {
+                    // No listener is no error.
+                    let _ = changes.send(Arc::new(touched));
+                }
+                None
+            }
+            Err(error) => {
+                tracing::error!(lane, %error, units = size, "a batch was not committed");
+                Some(error.to_string())
+            }
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 units")]
+        metrics::histogram!("zaijia_writer_batch_units").record(size as f64);
+        for answer in answers {
+            answer(failed.clone());
+        }
+    }
+}
+
+async fn run_batch(
+    pools: &Pools,
+    first: Job,
+    queue: &mut mpsc::Receiver<Job>,
+    answers: &mut Vec<Answer>,
+) -> Result<Touched> {
+    let begun = begin(pools).await;
+    let mut conn = match begun {
+        Ok(conn) => conn,
+        Err(error) => {
+            // The unit's sender is dropped with it; its caller hears that the writer could not be had.
+            drop(first);
+            return Err(error);
+        }
+    };
+    let started = Instant::now();
+    let mut next = Some(first);
+    while let Some(job) = next {
+        let unit_started = Instant::now();
+        let (ran, answer) = job(&mut conn).await;
+        answers.push(answer);
+        let took = unit_started.elapsed();
+        if took > SLOW_UNIT {
+            tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
+        }
+        if matches!(ran, Ran::Lost) {
+            // Dropping the connection rolls the transaction back.
+            discard(conn).await;
+            return Err(Error::Unavailable("the connection was lost".to_owned()));
+        }
+        next = if answers.len() < BATCH_MAX { queue.try_recv().ok() } else { None };
+    }
+    let committed = conn.raw("COMMIT").await;
+    metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
+    if let Err(error) = committed {
+        discard(conn).await;
+        return Err(error);
+    }
+    Ok(std::mem::take(&mut conn.touched))
+}
+
+async fn begin(pools: &Pools) -> Result<Conn> {
+    let mut conn = match pools {
+        Pools::Sqlite { write, .. } => Conn::new(Inner::Sqlite(write.acquire().await?)),
+        Pools::Postgres { write, .. } => Conn::new(Inner::Postgres(write.acquire().await?)),
+    };
+    let begun = conn.raw(if conn.kind() == Kind::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
+    if let Err(error) = begun {
+        discard(conn).await;
+        return Err(error);
+    }
+    Ok(conn)
+}
+
+/// Closes a connection whose transaction must not live on.
+async fn discard(conn: Conn) {
+    let closed = match conn.inner {
+        Inner::Sqlite(c) => c.close().await,
+        Inner::Postgres(c) => c.close().await,
+    };
+    if let Err(error) = closed {
+        tracing::debug!(%error, "closing a lost connection");
+    }
+}
