@@ -1,0 +1,84 @@
+//! What the writer promises, on both databases.
+
+use domain::ids::{PoolId, StoreId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use store::{Error, Lane, Store, vals};
+
+const INSERT: &str = "INSERT INTO setting (name, value) VALUES ($1, $2)";
+
+async fn put(store: &Store, name: String, fail: bool) -> Result<(), Error> {
+    store
+        .write(Lane::Background, (name, fail), |conn, (name, fail)| {
+            Box::pin(async move {
+                conn.touch_stock(&StoreId::trusted("s"), &PoolId::trusted(name.clone()));
+                conn.exec(INSERT, vals![name, "v"]).await?;
+                if *fail { Err(Error::Constraint("asked for".to_owned())) } else { Ok(()) }
+            })
+        })
+        .await
+}
+
+async fn count(store: &Store) -> i64 {
+    let mut conn = store.read().await.expect("a connection");
+    conn.int("SELECT COUNT(*) FROM setting", vals![]).await.expect("a number")
+}
+
+store::on_both! {
+    async fn a_unit_that_fails_harms_nobody_in_its_batch(store: TestStore) {
+        let units = (0..200).map(|n| { let store = Store::clone(&store); tokio::spawn(async move { put(&store, format!("n{n}"), n % 3 == 0).await }) });
+        let results = futures::future::join_all(units).await;
+        let kept = results.iter().filter(|r| matches!(r, Ok(Ok(())))).count();
+        assert_eq!(kept, 133);
+        assert_eq!(count(&store).await, 133);
+    }
+
+    async fn a_broken_statement_leaves_the_batch_usable(store: TestStore) {
+        put(&store, "twice".to_owned(), false).await.expect("the first one");
+        let again = put(&store, "twice".to_owned(), false).await;
+        assert!(matches!(again, Err(Error::Constraint(_))), "{again:?}");
+        put(&store, "after".to_owned(), false).await.expect("the next unit");
+        assert_eq!(count(&store).await, 2);
+    }
+
+    async fn listeners_hear_of_committed_changes_only(store: TestStore) {
+        let mut changes = store.changes();
+        let _ = put(&store, "undone".to_owned(), true).await;
+        put(&store, "kept".to_owned(), false).await.expect("a unit");
+        let heard = changes.recv().await.expect("news");
+        assert_eq!(heard.stock, vec![(StoreId::trusted("s"), PoolId::trusted("kept"))]);
+    }
+
+    async fn a_unit_is_tried_again_after_a_serialization_failure(store: TestStore) {
+        let tries = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&tries);
+        let answer: Result<u32, Error> = store
+            .write(Lane::Background, (), move |conn, ()| {
+                let seen = Arc::clone(&seen);
+                Box::pin(async move {
+                    let tried = seen.fetch_add(1, Ordering::SeqCst);
+                    conn.exec(INSERT, vals![format!("t{tried}"), "v"]).await?;
+                    if tried < 2 { Err(Error::Conflict(sqlx::Error::RowNotFound)) } else { Ok(tried) }
+                })
+            })
+            .await;
+        assert_eq!(answer.expect("the third try"), 2);
+        assert_eq!(count(&store).await, 1, "what failed tries wrote is undone");
+    }
+
+    async fn closing_finishes_the_work_in_hand(store: TestStore) {
+        let units: Vec<_> = (0..50).map(|n| { let store = Store::clone(&store); tokio::spawn(async move { put(&store, format!("n{n}"), false).await }) }).collect();
+        tokio::task::yield_now().await;
+        store.close().await;
+        let mut kept = 0;
+        for unit in units {
+            if unit.await.expect("no panic").is_ok() {
+                kept += 1;
+            }
+        }
+        let reopened = Store::open(&store.config).await.expect("the same database");
+        assert_eq!(count(&reopened).await, kept, "what was answered is there, and nothing else");
+        let late = put(&store, "late".to_owned(), false).await;
+        assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    }
+}
