@@ -1,0 +1,1 @@
+//! Examples of the price of a basket.
