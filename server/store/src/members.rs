@@ -1,1 +1,394 @@
-//! Members, addresses, sign-in codes, counters of tries, substitution choices.
+//! Members, addresses, sign-in codes, counters of tries, substitution choices;
+//! staff and API tokens; the log of looks at personal data.
+
+use crate::{Conn, Result, vals};
+use domain::Millis;
+use domain::ids::{AddressId, MemberId, SkuId, StoreId};
+
+/// A member.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct MemberRow {
+    /// Which member.
+    pub id: String,
+    /// Mobile number, eleven digits.
+    pub phone: String,
+    /// Name, may be empty.
+    pub name: String,
+    /// Do member prices apply?
+    pub is_member: bool,
+    /// Until when they do; unset is without end.
+    pub member_until: Option<i64>,
+    /// Where the member bought before.
+    pub home_store_id: Option<String>,
+    /// What shall happen when goods are missing.
+    pub substitution_default: String,
+    /// Brands never to be brought, JSON.
+    pub never_brands: String,
+}
+
+impl MemberRow {
+    /// Do member prices apply at `now`?
+    pub fn has_member_prices(&self, now: Millis) -> bool {
+        self.is_member && self.member_until.is_none_or(|until| until > now.0)
+    }
+}
+
+/// The member with this id.
+pub async fn get(conn: &mut Conn, member: &MemberId) -> Result<Option<MemberRow>> {
+    conn.opt(
+        "SELECT id, phone, name, is_member, member_until, home_store_id, substitution_default, never_brands
+         FROM member WHERE id = $1",
+        vals![member],
+    )
+    .await
+}
+
+/// The member with this phone.
+pub async fn by_phone(conn: &mut Conn, phone: &str) -> Result<Option<MemberRow>> {
+    conn.opt(
+        "SELECT id, phone, name, is_member, member_until, home_store_id, substitution_default, never_brands
+         FROM member WHERE phone = $1",
+        vals![phone],
+    )
+    .await
+}
+
+/// Makes a member; `false` if the phone has one already.
+pub async fn insert(conn: &mut Conn, member: &MemberId, phone: &str, now: Millis) -> Result<bool> {
+    let made = conn
+        .exec(
+            "INSERT INTO member (id, phone, name, is_member, substitution_default, never_brands, created_at)
+             VALUES ($1, $2, '', FALSE, 'refund', '[]', $3) ON CONFLICT (phone) DO NOTHING",
+            vals![member, phone, now],
+        )
+        .await?;
+    Ok(made == 1)
+}
+
+/// Changes the name.
+pub async fn set_name(conn: &mut Conn, member: &MemberId, name: &str) -> Result<()> {
+    conn.exec("UPDATE member SET name = $2 WHERE id = $1", vals![member, name]).await?;
+    Ok(())
+}
+
+/// Changes what shall happen when goods are missing.
+pub async fn set_substitution_default(conn: &mut Conn, member: &MemberId, choice: &str) -> Result<()> {
+    conn.exec("UPDATE member SET substitution_default = $2 WHERE id = $1", vals![member, choice]).await?;
+    Ok(())
+}
+
+/// Remembers where the member buys.
+pub async fn set_home_store(conn: &mut Conn, member: &MemberId, store: &StoreId) -> Result<()> {
+    conn.exec("UPDATE member SET home_store_id = $2 WHERE id = $1", vals![member, store]).await?;
+    Ok(())
+}
+
+/// Gives or takes member prices.
+pub async fn set_membership(conn: &mut Conn, member: &MemberId, on: bool, until: Option<Millis>) -> Result<()> {
+    conn.exec("UPDATE member SET is_member = $2, member_until = $3 WHERE id = $1", vals![member, on, until]).await?;
+    Ok(())
+}
+
+/// A one-time code that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct CodeRow {
+    /// Its digest; in the sandbox followed by `:` and the digits.
+    pub code: String,
+    /// When it ends.
+    pub expires_at: i64,
+    /// Wrong tries that it still bears.
+    pub tries_left: i64,
+    /// When it was sent.
+    pub sent_at: i64,
+}
+
+/// The code sent to a phone.
+pub async fn sign_in_code(conn: &mut Conn, phone: &str) -> Result<Option<CodeRow>> {
+    conn.opt("SELECT code, expires_at, tries_left, sent_at FROM sign_in_code WHERE phone = $1", vals![phone]).await
+}
+
+/// Writes the code sent to a phone over the one before.
+pub async fn put_sign_in_code(conn: &mut Conn, phone: &str, row: &CodeRow) -> Result<()> {
+    conn.exec(
+        "INSERT INTO sign_in_code (phone, code, expires_at, tries_left, sent_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (phone) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at,
+             tries_left = excluded.tries_left, sent_at = excluded.sent_at",
+        vals![phone, &row.code, row.expires_at, row.tries_left, row.sent_at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes one try of a code that still has one; `false` if it has none.
+pub async fn spend_try(conn: &mut Conn, phone: &str) -> Result<bool> {
+    let spent = conn
+        .exec("UPDATE sign_in_code SET tries_left = tries_left - 1 WHERE phone = $1 AND tries_left > 0", vals![phone])
+        .await?;
+    Ok(spent == 1)
+}
+
+/// Ends a code: it was used. The row stays, so that the time between two sends holds.
+pub async fn end_sign_in_code(conn: &mut Conn, phone: &str) -> Result<()> {
+    conn.exec("UPDATE sign_in_code SET code = '', tries_left = 0, expires_at = 0 WHERE phone = $1", vals![phone]).await?;
+    Ok(())
+}
+
+/// Counts a try of `subject` in the window that runs (or opens one); how many
+/// there are now and when the window began.
+pub async fn count_try(
+    conn: &mut Conn,
+    scope: &str,
+    subject: &str,
+    now: Millis,
+    window_ms: i64,
+) -> Result<(i64, Millis)> {
+    let row: (i64, i64) = conn
+        .one(
+            "INSERT INTO rate (scope, subject, starts_at, count) VALUES ($1, $2, $3, 1)
+             ON CONFLICT (scope, subject) DO UPDATE SET
+                 count = CASE WHEN rate.starts_at <= $4 THEN 1 ELSE rate.count + 1 END,
+                 starts_at = CASE WHEN rate.starts_at <= $4 THEN $3 ELSE rate.starts_at END
+             RETURNING count, starts_at",
+            vals![scope, subject, now, now.plus(-window_ms)],
+        )
+        .await?;
+    Ok((row.0, Millis(row.1)))
+}
+
+/// Removes codes and counters that are of no more use; how many rows.
+pub async fn delete_stale(conn: &mut Conn, before: Millis) -> Result<u64> {
+    let codes = conn.exec("DELETE FROM sign_in_code WHERE sent_at <= $1", vals![before]).await?;
+    let rates = conn.exec("DELETE FROM rate WHERE starts_at <= $1", vals![before]).await?;
+    Ok(codes + rates)
+}
+
+/// An address.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct AddressRow {
+    /// Which address.
+    pub id: String,
+    /// Recipient.
+    pub name: String,
+    /// Phone of the recipient.
+    pub phone: String,
+    /// District and street.
+    pub area: String,
+    /// House, floor, door.
+    pub detail: String,
+    /// Latitude in millionths of a degree.
+    pub lat_e6: Option<i64>,
+    /// Longitude in millionths of a degree.
+    pub lon_e6: Option<i64>,
+    /// The usual one.
+    pub is_default: bool,
+}
+
+/// Addresses of a member: the usual one first, then the last changed.
+pub async fn addresses(conn: &mut Conn, member: &MemberId) -> Result<Vec<AddressRow>> {
+    conn.all(
+        "SELECT id, name, phone, area, detail, lat_e6, lon_e6, is_default FROM address
+         WHERE member_id = $1 ORDER BY is_default DESC, updated_at DESC, id LIMIT 50",
+        vals![member],
+    )
+    .await
+}
+
+/// One address of a member.
+pub async fn address(conn: &mut Conn, member: &MemberId, id: &AddressId) -> Result<Option<AddressRow>> {
+    conn.opt(
+        "SELECT id, name, phone, area, detail, lat_e6, lon_e6, is_default FROM address
+         WHERE member_id = $1 AND id = $2",
+        vals![member, id],
+    )
+    .await
+}
+
+/// Writes an address, new or changed.
+pub async fn save_address(conn: &mut Conn, member: &MemberId, row: &AddressRow, now: Millis) -> Result<()> {
+    if row.is_default {
+        conn.exec("UPDATE address SET is_default = FALSE WHERE member_id = $1 AND is_default", vals![member]).await?;
+    }
+    conn.exec(
+        "INSERT INTO address (member_id, id, name, phone, area, detail, lat_e6, lon_e6, is_default, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (member_id, id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
+             area = excluded.area, detail = excluded.detail, lat_e6 = excluded.lat_e6, lon_e6 = excluded.lon_e6,
+             is_default = excluded.is_default, updated_at = excluded.updated_at",
+        vals![
+            member,
+            &row.id,
+            &row.name,
+            &row.phone,
+            &row.area,
+            &row.detail,
+            row.lat_e6,
+            row.lon_e6,
+            row.is_default,
+            now
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes an address; `false` if the member has no such one.
+pub async fn delete_address(conn: &mut Conn, member: &MemberId, id: &AddressId) -> Result<bool> {
+    let gone = conn.exec("DELETE FROM address WHERE member_id = $1 AND id = $2", vals![member, id]).await?;
+    Ok(gone == 1)
+}
+
+/// What a member chose for a product that is missing.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ChoiceRow {
+    /// The product.
+    pub sku_id: String,
+    /// `refund`, `best_match`, `chosen` or `ask_me`.
+    pub choice: String,
+    /// Chosen substitutes in order, JSON.
+    pub chosen: String,
+}
+
+/// Remembered choices of a member for these products (at most 500 of them).
+pub async fn choices(conn: &mut Conn, member: &MemberId, skus: &[SkuId]) -> Result<Vec<ChoiceRow>> {
+    let skus = &skus[..skus.len().min(500)];
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT sku_id, choice, chosen FROM substitution_choice WHERE member_id = $1 AND sku_id IN ({})",
+        crate::conn::list(2, skus.len())
+    );
+    let mut vals = vec![crate::Val::from(member)];
+    vals.extend(skus.iter().map(crate::Val::from));
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Remembers what a member chose for a product.
+pub async fn save_choice(
+    conn: &mut Conn,
+    member: &MemberId,
+    sku: &SkuId,
+    choice: &str,
+    chosen: &str,
+    now: Millis,
+) -> Result<()> {
+    conn.exec(
+        "INSERT INTO substitution_choice (member_id, sku_id, choice, chosen, updated_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (member_id, sku_id) DO UPDATE SET choice = excluded.choice, chosen = excluded.chosen,
+             updated_at = excluded.updated_at",
+        vals![member, sku, choice, chosen, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Logs a look at personal data.
+pub async fn log_look(conn: &mut Conn, actor: &str, subject: &str, purpose: &str, now: Millis) -> Result<()> {
+    conn.exec(
+        "INSERT INTO look_log (id, at, actor, subject, purpose) VALUES ($1, $2, $3, $4, $5)",
+        vals![crate::new_id(), now, actor, subject, purpose],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Orders of a member by state.
+pub async fn order_counts(conn: &mut Conn, member: &MemberId) -> Result<Vec<(String, i64)>> {
+    conn.all("SELECT state, COUNT(*) FROM orders WHERE member_id = $1 GROUP BY state", vals![member]).await
+}
+
+/// Coupons that a member can still use at `now`.
+pub async fn coupon_count(conn: &mut Conn, member: &MemberId, now: Millis) -> Result<i64> {
+    conn.int(
+        "SELECT COUNT(*) FROM coupon WHERE member_id = $1 AND order_id IS NULL AND expires_at > $2",
+        vals![member, now],
+    )
+    .await
+}
+
+/// A person of the staff.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StaffRow {
+    /// Name for signing in.
+    pub login: String,
+    /// Name for people.
+    pub name: String,
+    /// `picker`, `service`, `marketer` or `manager`.
+    pub role: String,
+    /// The one store that the person works for; unset is all.
+    pub store_id: Option<String>,
+    /// When the account was closed.
+    pub disabled_at: Option<i64>,
+}
+
+/// All of the staff, by login.
+pub async fn staff(conn: &mut Conn) -> Result<Vec<StaffRow>> {
+    conn.all("SELECT login, name, role, store_id, disabled_at FROM staff ORDER BY login LIMIT 10000", vals![]).await
+}
+
+/// Makes a staff account; `false` if the login is taken.
+pub async fn add_staff(conn: &mut Conn, row: &StaffRow, password_hash: &str, now: Millis) -> Result<bool> {
+    let made = conn
+        .exec(
+            "INSERT INTO staff (id, login, name, role, store_id, password_hash, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (login) DO NOTHING",
+            vals![crate::new_id(), &row.login, &row.name, &row.role, &row.store_id, password_hash, now],
+        )
+        .await?;
+    Ok(made == 1)
+}
+
+/// Closes a staff account; `false` if there is none that is open.
+pub async fn disable_staff(conn: &mut Conn, login: &str, now: Millis) -> Result<bool> {
+    let sql = "UPDATE staff SET disabled_at = $2 WHERE login = $1 AND disabled_at IS NULL";
+    Ok(conn.exec(sql, vals![login, now]).await? == 1)
+}
+
+/// An API token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct TokenRow {
+    /// Its number.
+    pub id: String,
+    /// What it was made for.
+    pub name: String,
+    /// What it may do: `feed`, `staff` or `metrics`.
+    pub role: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+}
+
+/// The token with this digest, unless it was revoked.
+pub async fn token(conn: &mut Conn, digest: &str) -> Result<Option<TokenRow>> {
+    conn.opt(
+        "SELECT id, name, role, created_at, revoked_at FROM api_token WHERE token_hash = $1 AND revoked_at IS NULL",
+        vals![digest],
+    )
+    .await
+}
+
+/// All tokens, newest first.
+pub async fn tokens(conn: &mut Conn) -> Result<Vec<TokenRow>> {
+    conn.all("SELECT id, name, role, created_at, revoked_at FROM api_token ORDER BY created_at DESC LIMIT 1000", vals![])
+        .await
+}
+
+/// Writes a token's digest.
+pub async fn add_token(conn: &mut Conn, id: &str, digest: &str, name: &str, role: &str, now: Millis) -> Result<()> {
+    conn.exec(
+        "INSERT INTO api_token (id, token_hash, name, role, created_at) VALUES ($1, $2, $3, $4, $5)",
+        vals![id, digest, name, role, now],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Revokes the tokens of this id or name; how many.
+pub async fn revoke_token(conn: &mut Conn, id_or_name: &str, now: Millis) -> Result<u64> {
+    conn.exec(
+        "UPDATE api_token SET revoked_at = $2 WHERE (id = $1 OR name = $1) AND revoked_at IS NULL",
+        vals![id_or_name, now],
+    )
+    .await
+}
