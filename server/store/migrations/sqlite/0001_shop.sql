@@ -23,7 +23,9 @@ CREATE TABLE store (
     delivery_radius_m BIGINT NOT NULL,
     delivery_fee BIGINT NOT NULL,
     free_delivery_above BIGINT,
-    sort BIGINT NOT NULL DEFAULT 0
+    sort BIGINT NOT NULL DEFAULT 0,
+    -- Up to when the tills have reported their sales.
+    feed_until BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE slot_template (
@@ -98,7 +100,10 @@ CREATE TABLE sku (
     description_zh TEXT NOT NULL,
     description_en TEXT NOT NULL,
     active BOOLEAN NOT NULL,
-    updated_at BIGINT NOT NULL
+    updated_at BIGINT NOT NULL,
+    -- A number for the search index, and a digest of what was imported.
+    num BIGINT NOT NULL UNIQUE,
+    digest TEXT NOT NULL
 );
 CREATE INDEX sku_category ON sku (category_id, active);
 CREATE INDEX sku_product ON sku (product);
@@ -126,6 +131,10 @@ CREATE TABLE stock (
     counted_until BIGINT,
     dms_normal_milli BIGINT NOT NULL DEFAULT 0,
     dms_promo_milli BIGINT NOT NULL DEFAULT 0,
+    -- The policy that holds (resolved), and whether a promotion is on today.
+    policy TEXT NOT NULL DEFAULT 'absolute 0',
+    policy_source TEXT NOT NULL DEFAULT '',
+    promo_today BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (store_id, pool_id)
 );
 CREATE INDEX stock_counted ON stock (counted_until);
@@ -523,5 +532,6 @@ CREATE TABLE sandbox_callback (
 );
 CREATE INDEX sandbox_callback_due ON sandbox_callback (state, due_at);
 
--- Search: tokens made by the service (jieba words, pinyin initials, codes).
-CREATE VIRTUAL TABLE sku_search USING fts5 (sku_id UNINDEXED, tokens, tokenize = 'unicode61');
+-- Search: tokens made by the service (jieba words, pinyin, codes). The row's
+-- number is the SKU's `num`.
+CREATE VIRTUAL TABLE sku_search USING fts5 (names, words, tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3');
