@@ -2,6 +2,13 @@
 //! four things and no more: context, authorise, one use case, map the error.
 //! Each is also a plain form's target, so that pages work without JavaScript.
 
+pub mod account;
+pub mod basket;
+pub mod checkout;
+pub mod form;
+pub mod orders;
+pub mod sandbox;
+pub mod settings;
 #[cfg(feature = "ssr")]
 pub mod access;
 #[cfg(feature = "ssr")]

@@ -1,0 +1,226 @@
+//! The member: sign in and out, addresses, name, and the default for missing goods.
+
+use leptos::prelude::*;
+use leptos::server;
+use serde::{Deserialize, Serialize};
+use ui::AppError;
+
+#[cfg(feature = "ssr")]
+use super::{
+    cx::{cx, fail, member_cx, refuse},
+    form::{go, go_back},
+};
+#[cfg(feature = "ssr")]
+use domain::{
+    UserError,
+    ids::AddressId,
+    phone::Phone,
+    view::{AddressForm, AddressView, MemberView},
+};
+
+/// The session's name of the phone that a code was asked for.
+#[cfg(feature = "ssr")]
+const SIGN_IN: &str = "sign_in";
+
+/// The session's name of an address that was refused.
+#[cfg(feature = "ssr")]
+const ADDRESS: &str = "address";
+
+/// Who is signed in; `None` for a guest.
+///
+/// # Errors
+/// Internal ones.
+#[cfg(feature = "ssr")]
+pub async fn me() -> Result<Option<MemberView>, AppError> {
+    let cx = cx().await?;
+    if cx.visit.member.is_none() {
+        return Ok(None);
+    }
+    cx.shop.me(&cx.visit).await.map(Some).map_err(fail)
+}
+
+/// The phone that a code was asked for in this session, and whether the
+/// sandbox's page shows the code.
+///
+/// # Errors
+/// Internal ones.
+#[cfg(feature = "ssr")]
+pub async fn signing_in() -> Result<(Option<String>, bool), AppError> {
+    let cx = cx().await?;
+    let phone: Option<String> = cx.take_input(SIGN_IN).await?;
+    if let Some(phone) = &phone {
+        // It stays until the sign-in succeeds.
+        cx.keep_input(SIGN_IN, phone).await?;
+    }
+    Ok((phone, cx.shop.settings().sandbox))
+}
+
+/// The member's addresses.
+///
+/// # Errors
+/// `sign_in_first`, internal ones.
+#[cfg(feature = "ssr")]
+pub async fn addresses() -> Result<Vec<AddressView>, AppError> {
+    let cx = member_cx().await?;
+    cx.shop.addresses(&cx.visit).await.map_err(fail)
+}
+
+/// What the form of an address shows: what was typed, else what is known.
+///
+/// # Errors
+/// `sign_in_first`, `not_found`, internal ones.
+#[cfg(feature = "ssr")]
+pub async fn address(id: &str) -> Result<AddressFields, AppError> {
+    let cx = member_cx().await?;
+    if let Some(typed) = cx.take_input::<AddressFields>(ADDRESS).await?.filter(|typed| ui::error::form_error().is_some() && (typed.id == id || (typed.id.is_empty() && id == "new"))) {
+        return Ok(typed);
+    }
+    if id == "new" {
+        return Ok(AddressFields::default());
+    }
+    let known = cx.shop.addresses(&cx.visit).await.map_err(fail)?;
+    let address = known.into_iter().find(|address| address.id.as_str() == id);
+    address.map(AddressFields::from).ok_or_else(|| refuse(domain::Code::NotFound))
+}
+
+/// What the form of an address sends, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddressFields {
+    /// Empty for a new one.
+    pub id: String,
+    /// Recipient.
+    pub name: String,
+    /// Mobile number.
+    pub phone: String,
+    /// District and street.
+    pub area: String,
+    /// House, floor, door.
+    pub detail: String,
+    /// Latitude in degrees, if the browser gave it.
+    pub lat: String,
+    /// Longitude in degrees.
+    pub lon: String,
+    /// `true` to make it the usual one.
+    pub is_default: String,
+}
+
+#[cfg(feature = "ssr")]
+impl From<AddressView> for AddressFields {
+    fn from(address: AddressView) -> Self {
+        let degrees = |e6: Option<i64>| {
+            e6.map(|e6| format!("{}{}.{:06}", if e6 < 0 { "-" } else { "" }, e6.abs() / 1_000_000, e6.abs() % 1_000_000))
+                .unwrap_or_default()
+        };
+        Self {
+            id: address.id.to_string(),
+            name: address.name,
+            phone: address.phone,
+            area: address.area,
+            detail: address.detail,
+            lat: degrees(address.lat_e6),
+            lon: degrees(address.lon_e6),
+            is_default: if address.is_default { "true".to_owned() } else { String::new() },
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<AddressFields> for AddressForm {
+    fn from(typed: AddressFields) -> Self {
+        Self {
+            id: typed.id,
+            name: typed.name,
+            phone: typed.phone,
+            area: typed.area,
+            detail: typed.detail,
+            lat: typed.lat,
+            lon: typed.lon,
+            is_default: typed.is_default == "true",
+        }
+    }
+}
+
+/// A URL of the sign-in page.
+#[cfg(feature = "ssr")]
+fn sign_in_url(back: &str, step: &str) -> String {
+    let back = leptos::server_fn::serde_qs::to_string(&[("back", super::cx::safe_back(back))]).unwrap_or_default();
+    format!("/sign-in?{back}&step={step}")
+}
+
+/// Sends a one-time code. The answer is the same for every phone.
+#[server(prefix = "/api", endpoint = "account/request_code")]
+pub async fn request_code(phone: String, #[server(default)] back: String) -> Result<(), AppError> {
+    let cx = cx().await?;
+    cx.keep_input(SIGN_IN, &phone).await?;
+    cx.shop.request_code(&phone, &cx.session_key(), &cx.address(), cx.visit.now).await.map_err(fail)?;
+    go(&sign_in_url(&back, "code"));
+    Ok(())
+}
+
+/// Signs in with the one-time code; the guest's basket comes along.
+#[server(prefix = "/api", endpoint = "account/sign_in")]
+pub async fn sign_in(code: String, #[server(default)] back: String) -> Result<(), AppError> {
+    let cx = cx().await?;
+    let phone: Option<String> = cx.take_input(SIGN_IN).await?;
+    let phone = phone.ok_or_else(|| refuse(UserError::new(domain::Code::BadPhone).field("phone")))?;
+    cx.keep_input(SIGN_IN, &phone).await?;
+    let member = cx.shop.sign_in(&phone, &code, cx.visit.now).await.map_err(fail)?;
+    cx.take_input::<String>(SIGN_IN).await?;
+    cx.sign_in(&member).await?;
+    go_back(&back, "/me");
+    Ok(())
+}
+
+/// Signs out.
+#[server(prefix = "/api", endpoint = "account/sign_out")]
+pub async fn sign_out() -> Result<(), AppError> {
+    cx().await?.sign_out().await?;
+    go("/");
+    Ok(())
+}
+
+/// Saves a new or changed address.
+#[server(prefix = "/api", endpoint = "account/address_save")]
+pub async fn address_save(#[server(flatten)] form: AddressFields, #[server(default)] back: String) -> Result<(), AppError> {
+    let cx = member_cx().await?;
+    cx.keep_input(ADDRESS, &form).await?;
+    cx.shop.save_address(&cx.visit, form.into()).await.map_err(fail)?;
+    cx.take_input::<AddressFields>(ADDRESS).await?;
+    go_back(&back, "/me/addresses");
+    Ok(())
+}
+
+/// Deletes an address. Orders keep the one that they were placed with.
+#[server(prefix = "/api", endpoint = "account/address_delete")]
+pub async fn address_delete(id: String) -> Result<(), AppError> {
+    let cx = member_cx().await?;
+    let id = AddressId::parse(&id).map_err(|_| refuse(UserError::invalid("id")))?;
+    cx.shop.delete_address(&cx.visit, &id).await.map_err(fail)?;
+    go("/me/addresses");
+    Ok(())
+}
+
+/// Sets what shall happen to missing goods without a choice of their own.
+#[server(prefix = "/api", endpoint = "account/substitution_default")]
+pub async fn substitution_default(choice: String) -> Result<(), AppError> {
+    let cx = member_cx().await?;
+    cx.shop.set_substitution_default(&cx.visit, &choice).await.map_err(fail)?;
+    go("/me/substitutes?saved=1");
+    Ok(())
+}
+
+/// Sets the member's name.
+#[server(prefix = "/api", endpoint = "account/name")]
+pub async fn set_name(name: String) -> Result<(), AppError> {
+    let cx = member_cx().await?;
+    cx.shop.set_name(&cx.visit, &name).await.map_err(fail)?;
+    go("/me");
+    Ok(())
+}
+
+/// A phone as it is shown; what is no phone is shown as it was typed.
+#[cfg(feature = "ssr")]
+pub fn masked(phone: &str) -> String {
+    Phone::parse(phone).map_or_else(|_| phone.to_owned(), |phone| phone.masked())
+}

@@ -1,0 +1,80 @@
+//! What plain forms have in common: where they lead on to, and how their
+//! fields are read.
+
+#[cfg(feature = "ssr")]
+pub use server::*;
+
+#[cfg(feature = "ssr")]
+mod server {
+    use crate::api::cx::{is_plain_form, refuse, safe_back};
+    use axum::http::request::Parts;
+    use axum::http::{HeaderValue, StatusCode, header};
+    use domain::ids::SkuId;
+    use domain::UserError;
+    use leptos::prelude::use_context;
+    use leptos_axum::ResponseOptions;
+    use std::collections::HashMap;
+    use ui::AppError;
+
+    /// After a plain form: on to `path` (303). An island's call stays where it is.
+    pub fn go(path: &str) {
+        let plain = use_context::<Parts>().is_some_and(|parts| is_plain_form(&parts));
+        if !plain {
+            return;
+        }
+        if let (Some(response), Ok(location)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(path)) {
+            response.set_status(StatusCode::SEE_OTHER);
+            response.insert_header(header::LOCATION, location);
+        }
+    }
+
+    /// After a plain form: back to `back` if that is a path of the shop, else to `otherwise`.
+    pub fn go_back(back: &str, otherwise: &str) {
+        go(if back.is_empty() { otherwise } else { safe_back(back) });
+    }
+
+    /// Sets a cookie for a year, for the whole shop.
+    pub fn set_cookie(name: &str, value: &str, secure: bool) {
+        let secure = if secure { "; Secure" } else { "" };
+        let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
+        if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&cookie)) {
+            response.append_header(header::SET_COOKIE, value);
+        }
+    }
+
+    /// A SKU's id from a form.
+    ///
+    /// # Errors
+    /// `invalid` for a text that no SKU has.
+    pub fn sku_id(text: &str) -> Result<SkuId, AppError> {
+        SkuId::parse(text).map_err(|_| refuse(UserError::invalid("sku")))
+    }
+
+    /// The substitutes that were given a rank, in its order: `{sku: "1"}`. A
+    /// rank given twice is decided by the SKU, so that the answer is always the same.
+    ///
+    /// # Errors
+    /// `invalid` for a text that no SKU has.
+    pub fn ranked(ranks: &HashMap<String, String>) -> Result<Vec<SkuId>, AppError> {
+        let mut chosen: Vec<(u8, SkuId)> = Vec::new();
+        for (sku, rank) in ranks {
+            if let Ok(rank @ 1..=9) = rank.parse::<u8>() {
+                chosen.push((rank, sku_id(sku)?));
+            }
+        }
+        chosen.sort();
+        Ok(chosen.into_iter().map(|(_, sku)| sku).collect())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn substitutes_come_in_the_order_of_their_ranks() {
+            let ranks = [("b", "1"), ("a", "2"), ("c", ""), ("d", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let chosen = ranked(&HashMap::from(ranks)).expect("all are ids");
+            assert_eq!(chosen.iter().map(SkuId::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        }
+    }
+}
