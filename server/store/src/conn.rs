@@ -8,6 +8,9 @@ use crate::{Error, Result};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
 use sqlx::pool::PoolConnection;
 use sqlx::{FromRow, Postgres, SqlSafeStr, Sqlite};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// A row type that both databases can fill; `#[derive(sqlx::FromRow)]` makes one.
 pub trait Row:
@@ -137,11 +140,21 @@ impl Touched {
     }
 }
 
+/// A statement under way; its time goes to the metrics when it ends.
+struct Timed(Instant);
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        metrics::histogram!("zaijia_query_seconds").record(self.0.elapsed().as_secs_f64());
+    }
+}
+
 /// A connection, inside a transaction of the writer or for reading.
 #[derive(Debug)]
 pub struct Conn {
     pub(crate) inner: Inner,
     pub(crate) touched: Touched,
+    statements: Arc<AtomicU64>,
 }
 
 macro_rules! bind {
@@ -175,8 +188,15 @@ macro_rules! on_both {
 }
 
 impl Conn {
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner, touched: Touched::default() }
+    /// `statements` counts what is run, over all connections of a store.
+    pub(crate) fn new(inner: Inner, statements: Arc<AtomicU64>) -> Self {
+        Self { inner, touched: Touched::default(), statements }
+    }
+
+    /// Counts a statement and, when the answer is dropped, notes how long it took.
+    fn timed(&self) -> Timed {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        Timed(Instant::now())
     }
 
     /// Which database it leads to.
@@ -192,16 +212,19 @@ impl Conn {
     /// SQL made at run time is passed as `sqlx::AssertSqlSafe(text)`: its parts
     /// are ours, values only ever come as parameters.
     pub async fn exec(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<u64> {
+        let _timed = self.timed();
         Ok(on_both!(self, sql, vals, query execute))
     }
 
     /// All rows of a query. The query bounds them by itself.
     pub async fn all<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Vec<T>> {
+        let _timed = self.timed();
         Ok(on_both!(self, sql, vals, T, fetch_all))
     }
 
     /// The first row of a query, if there is one.
     pub async fn opt<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Option<T>> {
+        let _timed = self.timed();
         Ok(on_both!(self, sql, vals, T, fetch_optional))
     }
 
@@ -210,6 +233,7 @@ impl Conn {
     /// # Errors
     /// [`Error::Sql`] if there is none.
     pub async fn one<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<T> {
+        let _timed = self.timed();
         Ok(on_both!(self, sql, vals, T, fetch_one))
     }
 

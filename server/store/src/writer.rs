@@ -20,6 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -95,6 +96,13 @@ enum Ran {
 type Answer = Box<dyn FnOnce(Option<String>) + Send>;
 type Job = Box<dyn for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, (Ran, Answer)> + Send>;
 
+/// What waits in a lane.
+enum Wait {
+    Job(Job),
+    /// Takes no more, finishes what was accepted, then ends.
+    Stop,
+}
+
 #[derive(Clone, Debug)]
 enum Pools {
     Sqlite { read: SqlitePool, write: SqlitePool },
@@ -108,8 +116,9 @@ pub type Changes = broadcast::Receiver<Arc<Touched>>;
 #[derive(Clone)]
 pub struct Store {
     pools: Pools,
-    lanes: Arc<Vec<mpsc::Sender<Job>>>,
+    lanes: Arc<Vec<mpsc::Sender<Wait>>>,
     changes: broadcast::Sender<Arc<Touched>>,
+    statements: Arc<AtomicU64>,
     tasks: Arc<tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
 }
 
@@ -131,14 +140,23 @@ impl Store {
             (open_sqlite(config).await?, 1)
         };
         let (changes, _) = broadcast::channel(4096);
+        let statements = Arc::new(AtomicU64::new(0));
         let mut senders = Vec::with_capacity(lanes);
         let mut tasks = Vec::with_capacity(lanes);
         for lane in 0..lanes {
             let (sender, receiver) = mpsc::channel(config.queue);
             senders.push(sender);
-            tasks.push(tokio::spawn(run_lane(lane, pools.clone(), receiver, changes.clone())));
+            let task = LaneTask {
+                lane,
+                pools: pools.clone(),
+                changes: changes.clone(),
+                statements: Arc::clone(&statements),
+                stopping: false,
+            };
+            tasks.push(tokio::spawn(task.run(receiver)));
         }
-        Ok(Self { pools, lanes: Arc::new(senders), changes, tasks: Arc::new(tokio::sync::Mutex::new(tasks)) })
+        let tasks = Arc::new(tokio::sync::Mutex::new(tasks));
+        Ok(Self { pools, lanes: Arc::new(senders), changes, statements, tasks })
     }
 
     /// Brings the schema up to date.
@@ -170,13 +188,18 @@ impl Store {
             Pools::Sqlite { read, .. } => Inner::Sqlite(read.acquire().await?),
             Pools::Postgres { read, .. } => Inner::Postgres(read.acquire().await?),
         };
-        Ok(Conn::new(inner))
+        Ok(Conn::new(inner, Arc::clone(&self.statements)))
     }
 
     /// Hears of what commits change. A slow listener loses the oldest news and
     /// is told so, then reads the present state.
     pub fn changes(&self) -> Changes {
         self.changes.subscribe()
+    }
+
+    /// Statements run since the store was opened; a check watches how many a page takes.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     /// Units that wait in all lanes.
@@ -202,7 +225,7 @@ impl Store {
     {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |conn| Box::pin(run_unit(conn, input, work, sender)));
-        self.lanes[self.lane_of(lane)].try_send(job).map_err(|refused| match refused {
+        self.lanes[self.lane_of(lane)].try_send(Wait::Job(job)).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
                 metrics::counter!("zaijia_writer_refused_total").increment(1);
                 E::from(Error::Busy)
@@ -214,19 +237,15 @@ impl Store {
 
     /// Finishes the work in hand, then closes the database. No write is taken any more.
     pub async fn close(&self) {
-        let mut tasks = self.tasks.lock().await;
         for lane in self.lanes.iter() {
-            // A last, empty job marks the end of what was accepted.
-            let stop: Job = Box::new(|_| Box::pin(async { (Ran::Kept, Box::new(|_| ()) as Answer) }));
-            let _ = lane.send(stop).await;
+            // A lane that ended already needs no telling.
+            let _ = lane.send(Wait::Stop).await;
         }
-        for task in tasks.iter() {
-            // The lane ends by itself when its queue is empty and the senders are gone; here they are not.
-            while self.waiting() > 0 && !task.is_finished() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+        for task in self.tasks.lock().await.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a lane of the writer did not end well");
             }
         }
-        tasks.clear();
         match &self.pools {
             Pools::Sqlite { read, write } => {
                 read.close().await;
@@ -268,8 +287,11 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
 }
 
 async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
-    let mut options = PgConnectOptions::from_str(&config.url)?
-        .options([("statement_timeout", "30s"), ("lock_timeout", "10s"), ("deadlock_timeout", "200ms")]);
+    let mut options = PgConnectOptions::from_str(&config.url)?.options([
+        ("statement_timeout", "30s"),
+        ("lock_timeout", "10s"),
+        ("deadlock_timeout", "200ms"),
+    ]);
     if let Some(schema) = &config.schema {
         options = options.options([("search_path", schema)]);
     }
@@ -330,89 +352,101 @@ where
 }
 
 /// The task of a lane: gathers what waits, runs it in one transaction, commits, answers.
-async fn run_lane(
+struct LaneTask {
     lane: usize,
     pools: Pools,
-    mut queue: mpsc::Receiver<Job>,
     changes: broadcast::Sender<Arc<Touched>>,
-) {
-    while let Some(first) = queue.recv().await {
-        let mut answers: Vec<Answer> = Vec::new();
-        let outcome = run_batch(&pools, first, &mut queue, &mut answers).await;
-        let size = answers.len();
-        let failed = match outcome {
-            Ok(touched) => {
-                if !touched.is_empty() {
-                    // No listener is no error.
-                    let _ = changes.send(Arc::new(touched));
-                }
-                None
-            }
-            Err(error) => {
-                tracing::error!(lane, %error, units = size, "a batch was not committed");
-                Some(error.to_string())
-            }
-        };
-        #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 units")]
-        metrics::histogram!("zaijia_writer_batch_units").record(size as f64);
-        for answer in answers {
-            answer(failed.clone());
-        }
-    }
+    statements: Arc<AtomicU64>,
+    stopping: bool,
 }
 
-async fn run_batch(
-    pools: &Pools,
-    first: Job,
-    queue: &mut mpsc::Receiver<Job>,
-    answers: &mut Vec<Answer>,
-) -> Result<Touched> {
-    let begun = begin(pools).await;
-    let mut conn = match begun {
-        Ok(conn) => conn,
-        Err(error) => {
-            // The unit's sender is dropped with it; its caller hears that the writer could not be had.
-            drop(first);
+impl LaneTask {
+    async fn run(mut self, mut queue: mpsc::Receiver<Wait>) {
+        while let Some(first) = queue.recv().await {
+            let Wait::Job(first) = first else {
+                queue.close();
+                continue;
+            };
+            let mut answers: Vec<Answer> = Vec::new();
+            let outcome = self.batch(first, &mut queue, &mut answers).await;
+            let size = answers.len();
+            let failed = match outcome {
+                Ok(touched) => {
+                    if !touched.is_empty() {
+                        // No listener is no error.
+                        let _ = self.changes.send(Arc::new(touched));
+                    }
+                    None
+                }
+                Err(error) => {
+                    tracing::error!(lane = self.lane, %error, units = size, "a batch was not committed");
+                    Some(error.to_string())
+                }
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 units")]
+            metrics::histogram!("zaijia_writer_batch_units").record(size as f64);
+            for answer in answers {
+                answer(failed.clone());
+            }
+            if self.stopping {
+                queue.close();
+            }
+        }
+    }
+
+    async fn batch(
+        &mut self,
+        first: Job,
+        queue: &mut mpsc::Receiver<Wait>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<Touched> {
+        // Where no transaction can be begun, the unit is dropped and its caller hears of it.
+        let mut conn = self.begin().await?;
+        let started = Instant::now();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let unit_started = Instant::now();
+            let (ran, answer) = job(&mut conn).await;
+            answers.push(answer);
+            let took = unit_started.elapsed();
+            if took > SLOW_UNIT {
+                tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
+            }
+            if matches!(ran, Ran::Lost) {
+                discard(conn).await;
+                return Err(Error::Unavailable("the connection was lost".to_owned()));
+            }
+            next = None;
+            if answers.len() < BATCH_MAX && !self.stopping {
+                match queue.try_recv() {
+                    Ok(Wait::Job(job)) => next = Some(job),
+                    Ok(Wait::Stop) => self.stopping = true,
+                    Err(_) => (),
+                }
+            }
+        }
+        let committed = conn.raw("COMMIT").await;
+        metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
+        if let Err(error) = committed {
+            discard(conn).await;
             return Err(error);
         }
-    };
-    let started = Instant::now();
-    let mut next = Some(first);
-    while let Some(job) = next {
-        let unit_started = Instant::now();
-        let (ran, answer) = job(&mut conn).await;
-        answers.push(answer);
-        let took = unit_started.elapsed();
-        if took > SLOW_UNIT {
-            tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
-        }
-        if matches!(ran, Ran::Lost) {
-            // Dropping the connection rolls the transaction back.
-            discard(conn).await;
-            return Err(Error::Unavailable("the connection was lost".to_owned()));
-        }
-        next = if answers.len() < BATCH_MAX { queue.try_recv().ok() } else { None };
+        Ok(std::mem::take(&mut conn.touched))
     }
-    let committed = conn.raw("COMMIT").await;
-    metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
-    if let Err(error) = committed {
-        discard(conn).await;
-        return Err(error);
-    }
-    Ok(std::mem::take(&mut conn.touched))
-}
 
-async fn begin(pools: &Pools) -> Result<Conn> {
-    let mut conn = match pools {
-        Pools::Sqlite { write, .. } => Conn::new(Inner::Sqlite(write.acquire().await?)),
-        Pools::Postgres { write, .. } => Conn::new(Inner::Postgres(write.acquire().await?)),
-    };
-    let begun = conn.raw(if conn.kind() == Kind::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
-    if let Err(error) = begun {
-        discard(conn).await;
-        return Err(error);
+    async fn begin(&self) -> Result<Conn> {
+        let inner = match &self.pools {
+            Pools::Sqlite { write, .. } => Inner::Sqlite(write.acquire().await?),
+            Pools::Postgres { write, .. } => Inner::Postgres(write.acquire().await?),
+        };
+        let mut conn = Conn::new(inner, Arc::clone(&self.statements));
+        let begun = conn.raw(if conn.kind() == Kind::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
+        if let Err(error) = begun {
+            discard(conn).await;
+            return Err(error);
+        }
+        Ok(conn)
     }
-    Ok(conn)
 }
 
 /// Closes a connection whose transaction must not live on.
