@@ -1,1 +1,287 @@
 //! Baskets and their lines.
+//!
+//! A member's basket has the member's id, a guest's the one kept in the
+//! session. Nothing is reserved by a basket: reservation comes with the order.
+
+use crate::conn::{list, values};
+use crate::{Conn, Result, Val, vals};
+use domain::ids::{BasketId, MemberId, SkuId, StoreId};
+use domain::{Millis, Packs};
+
+/// A product as a basket and an order need it, with its stock in one store.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct GoodsRow {
+    /// SKU.
+    pub sku_id: String,
+    /// Its code.
+    pub code: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// Picture's name.
+    pub picture: String,
+    /// Leaf category.
+    pub category_id: String,
+    /// Pool that it is sold from.
+    pub pool_id: String,
+    /// Base units in a pack.
+    pub pack_size: i64,
+    /// Shelf price of a pack, in fen.
+    pub price: i64,
+    /// Price for members, in fen.
+    pub member_price: Option<i64>,
+    /// Buyers must be this old.
+    pub age_limit: Option<i64>,
+    /// Is it on sale at all?
+    pub active: bool,
+    /// Base units on hand; `None`: the store does not keep it.
+    pub on_hand: Option<i64>,
+    /// Base units reserved.
+    pub reserved: Option<i64>,
+    /// Base units kept back.
+    pub safety: Option<i64>,
+    /// When `on_hand` was told.
+    pub as_of: Option<i64>,
+    /// A hand count holds up to then.
+    pub counted_until: Option<i64>,
+}
+
+/// A line of a basket with its product.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct LineRow {
+    /// Packs wanted.
+    pub qty: i64,
+    /// What shall happen if it is missing: the line's own choice, else the one
+    /// remembered for the member; empty if there is neither.
+    pub choice: String,
+    /// Chosen substitutes, JSON list of SKU ids.
+    pub chosen: String,
+    /// When it was put in.
+    pub added_at: i64,
+    /// The product.
+    #[sqlx(flatten)]
+    pub goods: GoodsRow,
+}
+
+/// The removed line that can be put back, and when the basket changed last.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct BasketRow {
+    /// JSON of the removed line; empty if there is none.
+    pub undo: String,
+    /// Last change.
+    pub updated_at: i64,
+}
+
+/// A line without its product.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct PlainLine {
+    /// SKU.
+    pub sku_id: String,
+    /// Packs.
+    pub qty: i64,
+    /// Choice of the line, may be empty.
+    pub choice: String,
+    /// Chosen substitutes, JSON.
+    pub chosen: String,
+    /// When it was put in.
+    pub added_at: i64,
+}
+
+macro_rules! goods_columns {
+    () => {
+        "k.id AS sku_id, k.code, k.name_zh, k.name_en, k.picture, k.category_id, k.pool_id, k.pack_size, k.price, \
+         k.member_price, k.age_limit, k.active, s.on_hand, s.reserved, s.safety, s.as_of, s.counted_until"
+    };
+}
+
+const LINES: &str = concat!(
+    "SELECT l.qty, CASE WHEN l.choice <> '' THEN l.choice ELSE COALESCE(c.choice, '') END AS choice, \
+     CASE WHEN l.choice <> '' THEN l.chosen ELSE COALESCE(c.chosen, '[]') END AS chosen, l.added_at, ",
+    goods_columns!(),
+    " FROM basket_line l JOIN sku k ON k.id = l.sku_id \
+     LEFT JOIN stock s ON s.store_id = $2 AND s.pool_id = k.pool_id \
+     LEFT JOIN substitution_choice c ON c.member_id = l.basket_id AND c.sku_id = l.sku_id \
+     WHERE l.basket_id = $1 ORDER BY l.added_at, l.sku_id LIMIT 200"
+);
+
+/// The lines of a basket in the order in which they were put in, with stock in `store`.
+pub async fn lines(conn: &mut Conn, basket: &BasketId, store: &StoreId) -> Result<Vec<LineRow>> {
+    conn.all(LINES, vals![basket, store]).await
+}
+
+const GOODS: &str = concat!(
+    "SELECT ",
+    goods_columns!(),
+    " FROM sku k LEFT JOIN stock s ON s.store_id = $2 AND s.pool_id = k.pool_id WHERE k.id = $1"
+);
+
+/// One product with its stock in `store`.
+pub async fn goods(conn: &mut Conn, sku: &SkuId, store: &StoreId) -> Result<Option<GoodsRow>> {
+    conn.opt(GOODS, vals![sku, store]).await
+}
+
+/// The basket's own row.
+pub async fn basket(conn: &mut Conn, basket: &BasketId) -> Result<BasketRow> {
+    let row = conn.opt("SELECT undo, updated_at FROM basket WHERE id = $1", vals![basket]).await?;
+    Ok(row.unwrap_or_default())
+}
+
+/// Lines without products.
+pub async fn plain_lines(conn: &mut Conn, basket: &BasketId) -> Result<Vec<PlainLine>> {
+    let sql = "SELECT sku_id, qty, choice, chosen, added_at FROM basket_line WHERE basket_id = $1 \
+               ORDER BY added_at, sku_id LIMIT 200";
+    conn.all(sql, vals![basket]).await
+}
+
+/// All packs in a basket.
+pub async fn count(conn: &mut Conn, basket: &BasketId) -> Result<Packs> {
+    let sql = "SELECT CAST(SUM(qty) AS BIGINT) FROM basket_line WHERE basket_id = $1";
+    Ok(Packs(conn.int(sql, vals![basket]).await?))
+}
+
+/// Writes lines, each new or over the one of the same SKU.
+pub async fn put_lines(conn: &mut Conn, basket: &BasketId, lines: &[PlainLine]) -> Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO basket_line (basket_id, sku_id, qty, choice, chosen, added_at) VALUES {} \
+         ON CONFLICT (basket_id, sku_id) DO UPDATE SET qty = excluded.qty, choice = excluded.choice, \
+         chosen = excluded.chosen",
+        values(1, lines.len(), 6)
+    );
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(lines.len() * 6);
+    for line in lines {
+        vals.extend([
+            Val::from(basket),
+            Val::from(&line.sku_id),
+            Val::from(line.qty),
+            Val::from(&line.choice),
+            Val::from(&line.chosen),
+            Val::from(line.added_at),
+        ]);
+    }
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(())
+}
+
+/// Takes lines out of a basket.
+pub async fn remove(conn: &mut Conn, basket: &BasketId, skus: &[SkuId]) -> Result<u64> {
+    if skus.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!("DELETE FROM basket_line WHERE basket_id = $1 AND sku_id IN ({})", list(2, skus.len()));
+    let mut vals = vec![Val::from(basket)];
+    vals.extend(skus.iter().map(Val::from));
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Notes a change of the basket, and what can be undone (empty: nothing).
+pub async fn touch(conn: &mut Conn, basket: &BasketId, undo: &str, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO basket (id, undo, updated_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (id) DO UPDATE SET undo = excluded.undo, updated_at = excluded.updated_at";
+    conn.exec(sql, vals![basket, undo, now]).await?;
+    Ok(())
+}
+
+/// Removes a basket with its lines.
+pub async fn drop_basket(conn: &mut Conn, basket: &BasketId) -> Result<()> {
+    conn.exec("DELETE FROM basket_line WHERE basket_id = $1", vals![basket]).await?;
+    conn.exec("DELETE FROM basket WHERE id = $1", vals![basket]).await?;
+    Ok(())
+}
+
+/// Writes the choice of a line that is in the basket; false if it is not.
+pub async fn set_choice(conn: &mut Conn, basket: &BasketId, sku: &SkuId, choice: &str, chosen: &str) -> Result<bool> {
+    let sql = "UPDATE basket_line SET choice = $3, chosen = $4 WHERE basket_id = $1 AND sku_id = $2";
+    Ok(conn.exec(sql, vals![basket, sku, choice, chosen]).await? == 1)
+}
+
+/// Remembers a member's choices: (SKU, choice, chosen substitutes as JSON).
+pub async fn remember_choices(
+    conn: &mut Conn,
+    member: &MemberId,
+    choices: &[(String, String, String)],
+    now: Millis,
+) -> Result<()> {
+    if choices.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO substitution_choice (member_id, sku_id, choice, chosen, updated_at) VALUES {} \
+         ON CONFLICT (member_id, sku_id) DO UPDATE SET choice = excluded.choice, chosen = excluded.chosen, \
+         updated_at = excluded.updated_at",
+        values(1, choices.len(), 5)
+    );
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(choices.len() * 5);
+    for (sku, choice, chosen) in choices {
+        vals.extend([Val::from(member), Val::from(sku), Val::from(choice), Val::from(chosen), Val::from(now)]);
+    }
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(())
+}
+
+/// What a member pays for in general: member prices, default choice, home store.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct BuyerRow {
+    /// Do member prices hold?
+    pub is_member: bool,
+    /// Up to when, if not for good.
+    pub member_until: Option<i64>,
+    /// Default choice for missing goods.
+    pub substitution_default: String,
+    /// The store that the member buys at.
+    pub home_store_id: Option<String>,
+}
+
+/// The buyer behind a member id.
+pub async fn buyer(conn: &mut Conn, member: &MemberId) -> Result<Option<BuyerRow>> {
+    let sql = "SELECT is_member, member_until, substitution_default, home_store_id FROM member WHERE id = $1";
+    conn.opt(sql, vals![member]).await
+}
+
+/// Remembers the member's default choice, and this store as home if there is none yet.
+pub async fn remember_buyer(conn: &mut Conn, member: &MemberId, choice: &str, store: &StoreId) -> Result<()> {
+    let sql = "UPDATE member SET substitution_default = $2, home_store_id = COALESCE(home_store_id, $3) WHERE id = $1";
+    conn.exec(sql, vals![member, choice, store]).await?;
+    Ok(())
+}
+
+/// A category above a leaf, or the leaf itself.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct PathRow {
+    /// The leaf that was asked for.
+    pub leaf: String,
+    /// A category on its path.
+    pub id: String,
+    /// 0 for the leaf, counting up to the root.
+    pub depth: i64,
+}
+
+/// The paths from categories up to their roots, leaf first.
+pub async fn category_paths(conn: &mut Conn, leaves: &[&str]) -> Result<Vec<PathRow>> {
+    if leaves.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "WITH RECURSIVE up (leaf, id, parent_id, depth) AS ( \
+         SELECT id, id, parent_id, CAST(0 AS BIGINT) FROM category WHERE id IN ({}) \
+         UNION ALL SELECT up.leaf, c.id, c.parent_id, up.depth + 1 FROM up JOIN category c ON c.id = up.parent_id \
+         WHERE up.depth < 12) SELECT leaf, id, depth FROM up ORDER BY leaf, depth",
+        list(1, leaves.len())
+    );
+    let vals: Vec<Val<'_>> = leaves.iter().map(|leaf| Val::from(*leaf)).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Cheap goods that a store has, from a price on, cheapest first: to fill a basket up.
+pub async fn fill_up(conn: &mut Conn, store: &StoreId, from: i64, not: &BasketId, limit: i64) -> Result<Vec<SkuId>> {
+    let sql = "SELECT k.id FROM sku k JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id \
+               WHERE k.active AND k.price >= $2 AND k.age_limit IS NULL \
+               AND s.on_hand - s.reserved - s.safety >= k.pack_size \
+               AND NOT EXISTS (SELECT 1 FROM basket_line l WHERE l.basket_id = $3 AND l.sku_id = k.id) \
+               ORDER BY k.price, s.dms_normal_milli DESC, k.id LIMIT $4";
+    let rows: Vec<(String,)> = conn.all(sql, vals![store, from, not, limit]).await?;
+    Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
+}

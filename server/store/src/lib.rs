@@ -21,9 +21,13 @@ pub mod offers;
 pub mod orders;
 pub mod outbox;
 pub mod payments;
+pub mod places;
+pub mod sandbox;
 pub mod sessions;
+pub mod slots;
 pub mod stock;
 pub mod stores;
+pub mod tokens;
 
 pub use conn::{Conn, Val};
 pub use error::Error;

@@ -1,1 +1,236 @@
-//! Payments, refunds, callbacks, and the sandbox channel's own books.
+//! Payments, refunds and the log of callbacks. The sandbox channel's own books
+//! are in [`sandbox`](crate::sandbox).
+
+use crate::{Conn, Result, vals};
+use domain::ids::{OrderId, PaymentId, RefundId, StoreId};
+use domain::{Fen, Millis};
+
+/// An attempt to pay an order.
+///
+/// States: `created` (the channel may report it any time), `failed` (declined),
+/// `closed` (closed at the channel), `paid`. Money that comes in on a failed or
+/// closed one still counts as paid, and goes back by itself.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct PaymentRow {
+    /// The order's store.
+    pub store_id: String,
+    /// Which payment.
+    pub id: String,
+    /// The order.
+    pub order_id: String,
+    /// Who pays.
+    pub member_id: String,
+    /// The channel's name.
+    pub channel: String,
+    /// Our number at the channel.
+    pub trade_no: String,
+    /// The channel's number, once paid.
+    pub channel_no: String,
+    /// To pay, in fen.
+    pub amount: i64,
+    /// State.
+    pub state: String,
+    /// When it was opened.
+    pub created_at: i64,
+    /// When the channel confirmed it.
+    pub confirmed_at: Option<i64>,
+    /// How often the channel was asked.
+    pub polls: i64,
+    /// When the channel is asked next.
+    pub poll_at: i64,
+}
+
+/// Money on its way back. States: `requested`, `done`, `failed` (given up; staff must look).
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct RefundRow {
+    /// The order's store.
+    pub store_id: String,
+    /// Which refund.
+    pub id: String,
+    /// The order.
+    pub order_id: String,
+    /// The payment that it goes back to.
+    pub payment_id: String,
+    /// `shortage`, `cancelled`, `late_payment`, `double_payment`.
+    pub reason: String,
+    /// State.
+    pub state: String,
+    /// In all, in fen.
+    pub amount: i64,
+    /// Of it, delivery fee.
+    pub delivery: i64,
+    /// The calculation line by line, JSON.
+    pub lines: String,
+    /// Unique key: the same refund is never made twice.
+    pub key: String,
+    /// The channel's number, once done.
+    pub channel_no: String,
+    /// When it was asked for.
+    pub created_at: i64,
+    /// When the channel had done it.
+    pub done_at: Option<i64>,
+}
+
+macro_rules! payment_columns {
+    () => {
+        "store_id, id, order_id, member_id, channel, trade_no, channel_no, amount, state, created_at, confirmed_at, \
+         polls, poll_at"
+    };
+}
+macro_rules! refund_columns {
+    () => {
+        "store_id, id, order_id, payment_id, reason, state, amount, delivery, lines, key, channel_no, created_at, \
+         done_at"
+    };
+}
+
+/// Writes a new payment.
+pub async fn insert(conn: &mut Conn, p: &PaymentRow) -> Result<()> {
+    let sql = "INSERT INTO payment (store_id, id, order_id, member_id, channel, trade_no, amount, state, created_at, \
+               polls, poll_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let vals = vals![
+        &p.store_id,
+        &p.id,
+        &p.order_id,
+        &p.member_id,
+        &p.channel,
+        &p.trade_no,
+        p.amount,
+        &p.state,
+        p.created_at,
+        p.polls,
+        p.poll_at,
+    ];
+    conn.exec(sql, vals).await?;
+    Ok(())
+}
+
+/// The payment of a number at the channel.
+pub async fn by_trade_no(conn: &mut Conn, trade_no: &str) -> Result<Option<PaymentRow>> {
+    let sql = concat!("SELECT ", payment_columns!(), " FROM payment WHERE trade_no = $1");
+    conn.opt(sql, vals![trade_no]).await
+}
+
+/// The payments of an order, the newest first.
+pub async fn of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Vec<PaymentRow>> {
+    let sql = concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE store_id = $1 AND order_id = $2 ORDER BY created_at DESC, id DESC LIMIT 100"
+    );
+    conn.all(sql, vals![store, order]).await
+}
+
+/// The channel confirmed it; false if that was known already.
+pub async fn confirm(
+    conn: &mut Conn,
+    store: &StoreId,
+    payment: &PaymentId,
+    channel_no: &str,
+    now: Millis,
+) -> Result<bool> {
+    let sql = "UPDATE payment SET state = 'paid', channel_no = $3, confirmed_at = $4 \
+               WHERE store_id = $1 AND id = $2 AND state <> 'paid'";
+    Ok(conn.exec(sql, vals![store, payment, channel_no, now]).await? == 1)
+}
+
+/// An unpaid payment ended as `failed` or `closed`; false if it was not open.
+pub async fn end(conn: &mut Conn, trade_no: &str, state: &str) -> Result<bool> {
+    let sql = "UPDATE payment SET state = $2 WHERE trade_no = $1 AND state IN ('created', 'failed') AND state <> $2";
+    Ok(conn.exec(sql, vals![trade_no, state]).await? == 1)
+}
+
+/// Takes payments that are due to be asked about, and sets their next time:
+/// after 10 s, 40 s, 90 s, … up to every 5 minutes. Of several servers one gets each.
+pub async fn claim_polls(conn: &mut Conn, now: Millis, limit: i64) -> Result<Vec<PaymentRow>> {
+    let sql = concat!(
+        "UPDATE payment SET polls = polls + 1, \
+         poll_at = $1 + CASE WHEN polls > 4 THEN 300000 ELSE 10000 * (polls + 1) * (polls + 1) END \
+         WHERE (store_id, id) IN (SELECT store_id, id FROM payment WHERE state = 'created' AND poll_at <= $1 \
+         ORDER BY poll_at LIMIT $2) AND state = 'created' AND poll_at <= $1 RETURNING ",
+        payment_columns!()
+    );
+    conn.all(sql, vals![now, limit]).await
+}
+
+/// Is any payment due to be asked about?
+pub async fn polls_due(conn: &mut Conn, now: Millis) -> Result<bool> {
+    let sql = "SELECT 1 FROM payment WHERE state = 'created' AND poll_at <= $1 LIMIT 1";
+    let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
+    Ok(row.is_some())
+}
+
+/// Writes a refund; false if the one of this key is there already.
+pub async fn insert_refund(conn: &mut Conn, r: &RefundRow) -> Result<bool> {
+    let sql = "INSERT INTO refund (store_id, id, order_id, payment_id, reason, state, amount, delivery, lines, key, \
+               created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (store_id, key) DO NOTHING";
+    let vals = vals![
+        &r.store_id,
+        &r.id,
+        &r.order_id,
+        &r.payment_id,
+        &r.reason,
+        &r.state,
+        r.amount,
+        r.delivery,
+        &r.lines,
+        &r.key,
+        r.created_at,
+    ];
+    Ok(conn.exec(sql, vals).await? == 1)
+}
+
+/// One refund.
+pub async fn refund(conn: &mut Conn, store: &StoreId, refund: &RefundId) -> Result<Option<RefundRow>> {
+    let sql = concat!("SELECT ", refund_columns!(), " FROM refund WHERE store_id = $1 AND id = $2");
+    conn.opt(sql, vals![store, refund]).await
+}
+
+/// The refunds of an order, oldest first.
+pub async fn refunds_of(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Vec<RefundRow>> {
+    let sql = concat!(
+        "SELECT ",
+        refund_columns!(),
+        " FROM refund WHERE store_id = $1 AND order_id = $2 ORDER BY created_at, id LIMIT 200"
+    );
+    conn.all(sql, vals![store, order]).await
+}
+
+/// The channel has sent the money back (`done`), or it was given up (`failed`); false if it was so already.
+pub async fn end_refund(
+    conn: &mut Conn,
+    store: &StoreId,
+    refund: &RefundId,
+    state: &str,
+    channel_no: &str,
+    now: Millis,
+) -> Result<bool> {
+    let sql = "UPDATE refund SET state = $3, channel_no = $4, done_at = $5 \
+               WHERE store_id = $1 AND id = $2 AND state = 'requested'";
+    Ok(conn.exec(sql, vals![store, refund, state, channel_no, now]).await? == 1)
+}
+
+/// Notes a callback with what was made of it.
+pub async fn log_callback(
+    conn: &mut Conn,
+    channel: &str,
+    (verdict, trade_no, body): (&str, &str, &str),
+    now: Millis,
+) -> Result<()> {
+    let sql = "INSERT INTO callback_log (id, channel, at, verdict, trade_no, body) VALUES ($1, $2, $3, $4, $5, $6)";
+    conn.exec(sql, vals![crate::new_id(), channel, now, verdict, trade_no, body]).await?;
+    Ok(())
+}
+
+/// What was made of the callbacks of a payment, oldest first.
+pub async fn verdicts(conn: &mut Conn, trade_no: &str) -> Result<Vec<String>> {
+    let sql = "SELECT verdict FROM callback_log WHERE trade_no = $1 ORDER BY id LIMIT 1000";
+    let rows: Vec<(String,)> = conn.all(sql, vals![trade_no]).await?;
+    Ok(rows.into_iter().map(|(verdict,)| verdict).collect())
+}
+
+/// Sum of what was sent back, or is on its way, to a payment.
+pub async fn refunded_to(conn: &mut Conn, store: &StoreId, payment: &PaymentId) -> Result<Fen> {
+    let sql = "SELECT CAST(SUM(amount) AS BIGINT) FROM refund WHERE store_id = $1 AND payment_id = $2";
+    Ok(Fen(conn.int(sql, vals![store, payment]).await?))
+}

@@ -435,8 +435,11 @@ CREATE TABLE payment (
     state TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     confirmed_at BIGINT,
+    polls BIGINT NOT NULL DEFAULT 0,
+    poll_at BIGINT NOT NULL,
     PRIMARY KEY (store_id, id)
 );
+CREATE INDEX payment_poll ON payment (state, poll_at);
 CREATE INDEX payment_order ON payment (store_id, order_id);
 
 CREATE TABLE refund (
@@ -526,6 +529,7 @@ CREATE TABLE sandbox_callback (
     trade_no TEXT NOT NULL,
     due_at BIGINT NOT NULL,
     body TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
     signature TEXT NOT NULL,
     tries BIGINT NOT NULL,
     state TEXT NOT NULL
@@ -539,7 +543,7 @@ CREATE TABLE sku_search (
     names TEXT NOT NULL,
     words TEXT NOT NULL,
     names_vector tsvector GENERATED ALWAYS AS (array_to_tsvector(string_to_array(names, ' '))) STORED,
-    words_vector tsvector GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED
+    words_vector tsvector GENERATED ALWAYS AS (array_to_tsvector(string_to_array(names || ' ' || words, ' '))) STORED
 );
 CREATE INDEX sku_search_names ON sku_search USING gin (names_vector);
 CREATE INDEX sku_search_words ON sku_search USING gin (words_vector);

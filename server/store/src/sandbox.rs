@@ -1,0 +1,142 @@
+//! The sandbox payment channel's own books, apart from the shop's: trades,
+//! refunds, and the callbacks that it still has to deliver.
+
+use crate::{Conn, Result, vals};
+use domain::{Fen, Millis};
+
+/// A trade at the sandbox. States: `open`, `paid`, `closed`.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct TradeRow {
+    /// The shop's number.
+    pub trade_no: String,
+    /// The sandbox's number.
+    pub channel_no: String,
+    /// To pay, in fen.
+    pub amount: i64,
+    /// Sent back.
+    pub refunded: i64,
+    /// State.
+    pub state: String,
+    /// What is paid for.
+    pub subject: String,
+    /// The shop's page to go back to.
+    pub back: String,
+    /// When it was opened.
+    pub created_at: i64,
+}
+
+/// A callback to be delivered. States: `waiting`, `done`, `refused`.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct CallbackRow {
+    /// Which one.
+    pub id: String,
+    /// Its trade.
+    pub trade_no: String,
+    /// When it is due.
+    pub due_at: i64,
+    /// What is sent, byte by byte.
+    pub body: String,
+    /// The time that is signed with it.
+    pub timestamp: String,
+    /// Signature.
+    pub signature: String,
+    /// Deliveries tried.
+    pub tries: i64,
+}
+
+macro_rules! trade_columns {
+    () => {
+        "trade_no, channel_no, amount, refunded, state, subject, back, created_at"
+    };
+}
+macro_rules! callback_columns {
+    () => {
+        "id, trade_no, due_at, body, timestamp, signature, tries"
+    };
+}
+
+/// Opens a trade; one of this number that is there stays as it is.
+pub async fn open(conn: &mut Conn, t: &TradeRow) -> Result<()> {
+    let sql = "INSERT INTO sandbox_trade (trade_no, channel_no, amount, state, subject, back, created_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (trade_no) DO NOTHING";
+    let vals = vals![&t.trade_no, &t.channel_no, t.amount, &t.state, &t.subject, &t.back, t.created_at];
+    conn.exec(sql, vals).await?;
+    Ok(())
+}
+
+/// A trade.
+pub async fn trade(conn: &mut Conn, trade_no: &str) -> Result<Option<TradeRow>> {
+    let sql = concat!("SELECT ", trade_columns!(), " FROM sandbox_trade WHERE trade_no = $1");
+    conn.opt(sql, vals![trade_no]).await
+}
+
+/// Moves a trade on from `open`; false if it was not open any more.
+pub async fn end(conn: &mut Conn, trade_no: &str, state: &str) -> Result<bool> {
+    let sql = "UPDATE sandbox_trade SET state = $2 WHERE trade_no = $1 AND state = 'open'";
+    Ok(conn.exec(sql, vals![trade_no, state]).await? == 1)
+}
+
+/// Books a refund under its key: `Some(number)` of this or of the first time;
+/// `None` if the trade is not paid or has not so much left.
+pub async fn refund(
+    conn: &mut Conn,
+    trade_no: &str,
+    key: &str,
+    amount: Fen,
+    number: &str,
+    now: Millis,
+) -> Result<Option<String>> {
+    let known = "SELECT channel_no FROM sandbox_refund WHERE key = $1 AND trade_no = $2 AND amount = $3";
+    let row: Option<(String,)> = conn.opt(known, vals![key, trade_no, amount]).await?;
+    if let Some((number,)) = row {
+        return Ok(Some(number));
+    }
+    let sql = "UPDATE sandbox_trade SET refunded = refunded + $2 \
+               WHERE trade_no = $1 AND state = 'paid' AND refunded + $2 <= amount";
+    if conn.exec(sql, vals![trade_no, amount]).await? != 1 {
+        return Ok(None);
+    }
+    let sql = "INSERT INTO sandbox_refund (key, trade_no, amount, channel_no, at) VALUES ($1, $2, $3, $4, $5)";
+    conn.exec(sql, vals![key, trade_no, amount, number, now]).await?;
+    Ok(Some(number.to_owned()))
+}
+
+/// Plans a callback.
+pub async fn plan_callback(conn: &mut Conn, c: &CallbackRow) -> Result<()> {
+    let sql = "INSERT INTO sandbox_callback (id, trade_no, due_at, body, timestamp, signature, tries, state) \
+               VALUES ($1, $2, $3, $4, $5, $6, 0, 'waiting')";
+    conn.exec(sql, vals![&c.id, &c.trade_no, c.due_at, &c.body, &c.timestamp, &c.signature]).await?;
+    Ok(())
+}
+
+/// Is any callback due?
+pub async fn callbacks_due(conn: &mut Conn, now: Millis) -> Result<bool> {
+    let sql = "SELECT 1 FROM sandbox_callback WHERE state = 'waiting' AND due_at <= $1 LIMIT 1";
+    let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
+    Ok(row.is_some())
+}
+
+/// Takes due callbacks for `lease_ms`: of several servers one gets each.
+pub async fn claim_callbacks(conn: &mut Conn, now: Millis, lease_ms: i64, limit: i64) -> Result<Vec<CallbackRow>> {
+    let sql = concat!(
+        "UPDATE sandbox_callback SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM sandbox_callback \
+         WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $3) AND state = 'waiting' \
+         AND due_at <= $1 RETURNING ",
+        callback_columns!()
+    );
+    let mut rows: Vec<CallbackRow> = conn.all(sql, vals![now, now.plus(lease_ms), limit]).await?;
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(rows)
+}
+
+/// A callback was delivered (`done`), or refused for good (`refused`).
+pub async fn end_callback(conn: &mut Conn, id: &str, state: &str) -> Result<()> {
+    conn.exec("UPDATE sandbox_callback SET state = $2 WHERE id = $1", vals![id, state]).await?;
+    Ok(())
+}
+
+/// A callback is to be tried again.
+pub async fn postpone_callback(conn: &mut Conn, id: &str, due: Millis) -> Result<()> {
+    conn.exec("UPDATE sandbox_callback SET due_at = $2 WHERE id = $1 AND state = 'waiting'", vals![id, due]).await?;
+    Ok(())
+}
