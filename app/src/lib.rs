@@ -1,1 +1,26 @@
-//! placeholder
+//! The storefront: every page that a shopper sees.
+//!
+//! | module | side | holds |
+//! | --- | --- | --- |
+//! | [`api`] | both | server functions: the storefront's public API |
+//! | [`islands`] | both | the interactive parts, compiled to WASM |
+//! | `pages` | server | one file a route, whole without JavaScript |
+//! | `routes` | server | every path and its page |
+//! | `shell` | server | the document around every page |
+
+#![recursion_limit = "256"]
+
+pub mod api;
+pub mod islands;
+
+#[cfg(feature = "ssr")]
+pub mod pages;
+#[cfg(feature = "ssr")]
+mod routes;
+#[cfg(feature = "ssr")]
+mod shell;
+
+#[cfg(feature = "ssr")]
+pub use routes::App;
+#[cfg(feature = "ssr")]
+pub use shell::shell;

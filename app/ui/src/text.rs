@@ -8,6 +8,8 @@ use crate::format::{distance, yuan};
 use crate::i18n::Locale;
 use crate::tr;
 use domain::view::{Lang, Sort};
+use domain::availability::State;
+use domain::substitution::Reason;
 use domain::{Code, Fen};
 use leptos::prelude::*;
 
@@ -191,4 +193,41 @@ pub fn day(lang: Lang, day_code: &str, day: &str) -> String {
         "tomorrow" => tr!(lang, marks.tomorrow).to_owned(),
         _ => day.get(5..).unwrap_or(day).to_owned(),
     }
+}
+
+/// The word of a state: `in_stock`, `low`, `risky`, `sold_out`; styles and the
+/// live stream use the same.
+pub fn state_code(state: &State) -> &'static str {
+    state.as_str()
+}
+
+/// A state as the page says it.
+pub fn state(lang: Lang, state: &State) -> String {
+    match state {
+        State::InStock => tr!(lang, words.in_stock).to_owned(),
+        State::Low(n) => tr!(lang, words.only_left, n = n.0),
+        State::Risky => tr!(lang, words.maybe).to_owned(),
+        State::SoldOut => tr!(lang, words.sold_out).to_owned(),
+    }
+}
+
+/// Why a substitute ranks where it does.
+pub fn reason(lang: Lang, reason: Reason) -> &'static str {
+    match reason {
+        Reason::SameCategory => tr!(lang, marks.same_category),
+        Reason::OftenAccepted => tr!(lang, marks.often_accepted),
+        Reason::SameBrand => tr!(lang, marks.same_brand),
+        Reason::SameSize => tr!(lang, marks.same_size),
+        Reason::SameFlavour => tr!(lang, marks.same_flavour),
+        Reason::SameDiet => tr!(lang, marks.same_diet),
+        Reason::CloseUnitPrice => tr!(lang, marks.close_unit_price),
+        Reason::LowerUnitPrice => tr!(lang, marks.lower_unit_price),
+        Reason::BoughtBefore => tr!(lang, marks.bought_before),
+        Reason::PlentyHere => tr!(lang, marks.plenty_here),
+    }
+}
+
+/// The reasons in a line: `同品牌 · 单价相近`.
+pub fn reasons(lang: Lang, all: &[Reason]) -> String {
+    all.iter().map(|one| reason(lang, *one)).collect::<Vec<_>>().join(" · ")
 }

@@ -56,7 +56,7 @@ pub fn Section(
     view! {
         <section id=id class=format!("section {class}") aria-labelledby=heading.clone()>
             <div class="section-head">
-                <h2 id=heading>{title.clone()}</h2>
+                <h2 id=heading.clone()>{title.clone()}</h2>
                 {(!more.is_empty()).then(|| view! {
                     <a class="more" href=more aria-label=format!("{}: {title}", tr!(lang, words.more))>{tr!(lang, words.more)}<Icon name="forward" size=16 /></a>
                 })}
@@ -127,8 +127,8 @@ pub fn Flash() -> impl IntoView {
 }
 
 /// A sheet from below (a dialog on wide screens), opened by
-/// `<button commandfor=id command="show-modal">` or by the link `#id`, so that
-/// it opens without JavaScript too.
+/// the link `#id`: as a modal dialog, or as the link's target where there is no
+/// JavaScript.
 #[component]
 pub fn Sheet(
     /// `id`, the target of the link that opens it.
@@ -143,15 +143,15 @@ pub fn Sheet(
     let lang = lang();
     let heading = format!("{id}-h");
     view! {
-        <div id=id class="sheet" role="dialog" aria-labelledby=heading.clone()>
+        <dialog id=id class="sheet" aria-labelledby=heading.clone()>
             <a class="sheet-back" href="#_" tabindex="-1" aria-hidden="true"></a>
             <div class="sheet-panel">
                 <div class="sheet-head">
-                    <h2 id=heading>{title}</h2>
+                    <h2 id=heading.clone()>{title}</h2>
                     <a class="icon-button" href="#_" aria-label=tr!(lang, words.close)><Icon name="close" /></a>
                 </div>
                 {children()}
             </div>
-        </div>
+        </dialog>
     }
 }

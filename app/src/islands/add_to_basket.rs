@@ -1,0 +1,79 @@
+//! Puts goods into the basket without leaving the page: one island listens for
+//! every `form[data-add]`, so that a list of fifty cards stays fifty plain forms.
+
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Texts of [`AddToBasket`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddTexts {
+    /// "Added to the basket".
+    pub added: String,
+    /// "To the basket".
+    pub to_basket: String,
+    /// What is said when the shop cannot be reached.
+    pub failed: String,
+}
+
+/// Sends the page's `form[data-add]` in place. Without it they are plain POSTs.
+#[island]
+pub fn AddToBasket(
+    /// Texts.
+    texts: AddTexts,
+) -> impl IntoView {
+    let texts = StoredValue::new(texts);
+    Effect::new(move |_| {
+        #[cfg(target_arch = "wasm32")]
+        browser::listen(texts);
+    });
+}
+
+#[cfg(target_arch = "wasm32")]
+mod browser {
+    use super::AddTexts;
+    use crate::api::basket::basket_add;
+    use crate::islands::dom::{basket_count, set_basket_count};
+    use crate::islands::toast::{Action, toast};
+    use leptos::prelude::*;
+    use wasm_bindgen::JsCast;
+    use web_sys::{FormData, HtmlElement, HtmlFormElement, SubmitEvent};
+
+    pub(super) fn listen(texts: StoredValue<AddTexts>) {
+        let handle = window_event_listener_untyped("submit", move |event| {
+            let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
+            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+            // "Buy now" goes on to another page: a plain POST does that.
+            let goes_on = event.submitter().is_some_and(|button| button.has_attribute("data-plain"));
+            if event.default_prevented() || goes_on || !form.has_attribute("data-add") {
+                return;
+            }
+            event.prevent_default();
+            send(&form, event.submitter(), texts);
+        });
+        on_cleanup(move || handle.remove());
+    }
+
+    fn send(form: &HtmlFormElement, button: Option<HtmlElement>, texts: StoredValue<AddTexts>) {
+        let Ok(data) = FormData::new_with_form(form) else { return };
+        let Some(sku) = data.get("sku").as_string() else { return };
+        let packs = data.get("packs").as_string().and_then(|text| text.parse().ok()).unwrap_or(1);
+        let busy = move |busy: bool| {
+            if let Some(button) = &button {
+                let _ = if busy { button.set_attribute("aria-busy", "true") } else { button.remove_attribute("aria-busy") };
+            }
+        };
+        busy(true);
+        leptos::task::spawn_local(async move {
+            let answer = basket_add(sku, packs, None).await;
+            busy(false);
+            match answer {
+                Ok(_) => {
+                    set_basket_count(basket_count() + packs);
+                    let (added, label) = texts.with_value(|t| (t.added.clone(), t.to_basket.clone()));
+                    toast(&added, Some(Action::Go { label, href: "/basket" }));
+                }
+                Err(error) => toast(&texts.with_value(|t| error.shown(&t.failed)), None),
+            }
+        });
+    }
+}

@@ -1,0 +1,45 @@
+//! Small steps in the browser's document that several islands take. On the
+//! server they do nothing: there is no document.
+
+use wasm_bindgen::JsCast;
+use web_sys::{Document, Element};
+
+/// The document; `None` on the server.
+pub(crate) fn document() -> Option<Document> {
+    if cfg!(target_arch = "wasm32") { web_sys::window()?.document() } else { None }
+}
+
+/// All elements that match `selector`.
+pub(crate) fn all(selector: &str) -> Vec<Element> {
+    let Some(list) = document().and_then(|document| document.query_selector_all(selector).ok()) else {
+        return Vec::new();
+    };
+    (0..list.length()).filter_map(|i| list.item(i)?.dyn_into().ok()).collect()
+}
+
+/// Says `text` to screen readers, politely.
+pub(crate) fn announce(text: &str) {
+    if let Some(region) = document().and_then(|document| document.get_element_by_id("live")) {
+        region.set_text_content(Some(text));
+    }
+}
+
+/// Packs in the basket as the tabs show them.
+pub(crate) fn basket_count() -> i64 {
+    all("[data-basket-count]")
+        .first()
+        .and_then(|badge| badge.get_attribute("data-basket-count")?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Shows another number of packs in the tabs.
+pub(crate) fn set_basket_count(count: i64) {
+    let text = if count > 0 { ui::format::badge(count) } else { String::new() };
+    for badge in all("[data-basket-count]") {
+        let _ = badge.set_attribute("data-basket-count", &count.to_string());
+        badge.set_text_content(Some(&text));
+    }
+    for words in all("[data-basket-words]") {
+        words.set_text_content((count > 0).then(|| count.to_string()).as_deref());
+    }
+}

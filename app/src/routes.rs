@@ -1,0 +1,40 @@
+//! Every path of the storefront and its page. All pages are rendered whole
+//! before the first byte leaves (`SsrMode::Async`), so that content, title and
+//! status are in the first HTML, with or without JavaScript.
+
+use crate::api::cx::visit;
+use crate::pages::*;
+use crate::shell::{Frame, provide_contexts};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+use ui::tr;
+
+/// The application: contexts, frame, routes.
+#[component]
+pub fn App() -> impl IntoView {
+    let visitor = visit();
+    provide_contexts(&visitor);
+    let lang = visitor.lang;
+    let shop = tr!(lang, words.shop);
+    view! {
+        <Title formatter=move |title: String| if title.is_empty() { shop.to_owned() } else { format!("{title} · {shop}") } />
+        <Router>
+            <Frame>
+                <Routes fallback=NotFoundPage>
+                    <Route path=path!("/") view=HomePage ssr=SsrMode::Async />
+                    <Route path=path!("/c") view=CategoriesPage ssr=SsrMode::Async />
+                    <Route path=path!("/c/:code") view=CategoriesPage ssr=SsrMode::Async />
+                    <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />
+                    <Route path=path!("/deals") view=DealsPage ssr=SsrMode::Async />
+                    <Route path=path!("/p/:code") view=ProductPage ssr=SsrMode::Async />
+                    <Route path=path!("/stores") view=StoresPage ssr=SsrMode::Async />
+                    <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async />
+                    <Route path=path!("/about") view=AboutPage ssr=SsrMode::Async />
+                    <Route path=path!("/offline") view=OfflinePage ssr=SsrMode::Async />
+                </Routes>
+            </Frame>
+        </Router>
+    }
+}
