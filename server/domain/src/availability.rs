@@ -197,7 +197,13 @@ mod tests {
     const NOW: Millis = Millis(1_000 * DAY_MS);
 
     fn level(on_hand: i64, reserved: i64, safety: i64) -> Level {
-        Level { on_hand: Base(on_hand), reserved: Base(reserved), safety: Base(safety), as_of: NOW, counted_until: None }
+        Level {
+            on_hand: Base(on_hand),
+            reserved: Base(reserved),
+            safety: Base(safety),
+            as_of: NOW,
+            counted_until: None,
+        }
     }
 
     fn show(level: &Level, pack: i64, dms_milli: i64) -> State {

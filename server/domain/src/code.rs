@@ -57,8 +57,7 @@ fn value_of(c: char) -> Option<u8> {
 /// check symbol, in groups of four: `8F3K-2M9Q`.
 pub fn encode(value: u128, symbols: usize) -> String {
     let symbols = symbols.clamp(1, 25);
-    let mut values: Vec<u8> =
-        (0..symbols).rev().map(|i| u8::try_from((value >> (5 * i)) & 31).unwrap_or(0)).collect();
+    let mut values: Vec<u8> = (0..symbols).rev().map(|i| u8::try_from((value >> (5 * i)) & 31).unwrap_or(0)).collect();
     values.push(check(&values));
     let mut out = String::with_capacity(values.len() * 5 / 4 + 1);
     for (i, &v) in values.iter().enumerate() {
@@ -118,7 +117,9 @@ mod tests {
     fn codes_are_read_as_people_type_them() {
         let code = order_code(0x0123_4567_89AB);
         assert_eq!(code.len(), "ZJ-8F3K-2M9Q".len());
-        for typed in [code.clone(), code.to_lowercase(), code.replace('-', ""), code[3..].to_owned(), code.replace('-', " ")] {
+        for typed in
+            [code.clone(), code.to_lowercase(), code.replace('-', ""), code[3..].to_owned(), code.replace('-', " ")]
+        {
             assert_eq!(parse_order_code(&typed), Ok(code.clone()), "{typed}");
         }
         assert_eq!(parse_order_code(&order_code(0).replace('0', "o")), Ok(order_code(0)));

@@ -267,8 +267,7 @@ pub fn own_cancel(
         CancelPolicy::Recompute if refund.everything_short => Fen::ZERO,
         CancelPolicy::Recompute => {
             let goods: Fen = refund.lines.iter().map(|line| line.amount).sum();
-            let paid_for_rest: Fen =
-                order.lines.iter().map(|l| l.paid.total - l.already_refunded).sum::<Fen>() - goods;
+            let paid_for_rest: Fen = order.lines.iter().map(|l| l.paid.total - l.already_refunded).sum::<Fen>() - goods;
             (rest_priced - paid_for_rest).at_least_zero().min(refund.total)
         }
     };

@@ -304,7 +304,8 @@ mod tests {
     #[test]
     fn promotion_days_have_a_mean_of_their_own() {
         // Ten days known: 20..30; today is 30 and does not count yet.
-        let days = [sold(20, 8, false), sold(25, 30, true), sold(26, 10, false), sold(30, 99, false), sold(19, 50, false)];
+        let days =
+            [sold(20, 8, false), sold(25, 30, true), sold(26, 10, false), sold(30, 99, false), sold(19, 50, false)];
         let mean = dms(&days, &[Day(26)], Day(30), Day(20));
         // 8 over the 8 other days; 40 over the 2 promotion days.
         assert_eq!(mean, Dms { normal_milli: 1_000, promo_milli: 20_000 });

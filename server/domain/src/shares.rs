@@ -15,9 +15,7 @@ use crate::Fen;
 /// cap as 0. Lines of weight 0 get nothing as long as others can take the
 /// amount; when none of those is left, the caps themselves are the weights.
 pub fn spread(total: Fen, weights: &[Fen], caps: &[Fen]) -> Vec<Fen> {
-    let caps: Vec<i128> = (0..weights.len())
-        .map(|i| caps.get(i).map_or(0, |cap| i128::from(cap.0.max(0))))
-        .collect();
+    let caps: Vec<i128> = (0..weights.len()).map(|i| caps.get(i).map_or(0, |cap| i128::from(cap.0.max(0)))).collect();
     let weights: Vec<i128> = weights.iter().map(|w| i128::from(w.0.max(0))).collect();
     let mut left = i128::from(total.0.max(0)).min(caps.iter().sum());
     let mut shares = vec![0_i128; weights.len()];

@@ -16,12 +16,9 @@ pub(super) fn next_threshold(input: &Input, work: &Work, goods_total: Fen, deliv
     let offers = input.offers.iter().filter(|o| o.kind() == OfferKind::SpendSave).filter_map(|offer| {
         let (_, off) = offer.threshold_and_off()?;
         match work.rejection(offer)? {
-            Reason::ShortBy { short_by } => Some(Hint {
-                kind: HintKind::SpendSave,
-                offer: Some(offer.id.clone()),
-                short_by: *short_by,
-                saves: off,
-            }),
+            Reason::ShortBy { short_by } => {
+                Some(Hint { kind: HintKind::SpendSave, offer: Some(offer.id.clone()), short_by: *short_by, saves: off })
+            }
             _ => None,
         }
     });

@@ -1,11 +1,11 @@
 //! The steps that change the price of a pack: the best one of member price and
 //! timed discount, then the campaign price.
 
+use super::Step;
 use super::input::{Input, LineIn};
 use super::offer::{Offer, OfferKind};
 use super::output::{Reason, UnitPrice, Winner};
 use super::work::Work;
-use super::Step;
 use crate::Fen;
 use std::cmp::Reverse;
 

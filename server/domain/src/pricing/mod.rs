@@ -36,7 +36,7 @@ mod work;
 
 pub use input::{CampaignKind, CampaignPrice, CouponIn, DeliveryTerms, Input, LineIn, MemberStatus};
 pub use item::best_unit_price;
-pub use offer::{Offer, OfferKind, Rule, Scope};
+pub use offer::{BadOffer, Offer, OfferKind, Rule, Scope};
 pub use output::{CouponOut, Hint, HintKind, LineOut, Priced, Reason, Rejected, Share, StepOut, UnitPrice, Winner};
 
 use crate::Fen;

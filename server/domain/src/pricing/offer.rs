@@ -245,8 +245,7 @@ impl Offer {
 
     /// Does one of the two exclude the other, by code or kind?
     pub fn conflicts_with(&self, other: &Self) -> bool {
-        let excludes =
-            |a: &Self, b: &Self| a.excludes.iter().any(|word| *word == b.code || word == b.kind().as_str());
+        let excludes = |a: &Self, b: &Self| a.excludes.iter().any(|word| *word == b.code || word == b.kind().as_str());
         self.id != other.id && (excludes(self, other) || excludes(other, self))
     }
 

@@ -1,10 +1,10 @@
 //! The steps that need a threshold: spend-and-save and the coupon.
 
+use super::Step;
 use super::input::{CouponIn, Input};
 use super::offer::{Offer, OfferKind};
 use super::output::{CouponOut, Reason, Winner};
 use super::work::Work;
-use super::Step;
 use crate::Fen;
 use crate::ids::CouponId;
 use std::cmp::Reverse;

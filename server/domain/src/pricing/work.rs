@@ -1,9 +1,9 @@
 //! The state that the steps work on.
 
+use super::Step;
 use super::input::Input;
 use super::offer::Offer;
 use super::output::{CouponOut, LineOut, Reason, Rejected, Share, StepOut, Winner};
-use super::Step;
 use crate::Fen;
 use crate::ids::{CouponId, OfferId};
 use crate::shares;
@@ -111,11 +111,7 @@ impl<'a> Work<'a> {
             for share in &line.shares {
                 match steps.iter_mut().find(|s| s.step == share.step && s.offer == share.offer) {
                     Some(step) => step.amount += share.amount,
-                    None => steps.push(StepOut {
-                        step: share.step,
-                        offer: share.offer.clone(),
-                        amount: share.amount,
-                    }),
+                    None => steps.push(StepOut { step: share.step, offer: share.offer.clone(), amount: share.amount }),
                 }
             }
             lines.push(LineOut {

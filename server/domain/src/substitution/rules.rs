@@ -152,7 +152,8 @@ pub struct Settlement {
 /// Cheaper: the difference goes back net of its part of the line's shares, that
 /// is `difference × total ÷ gross`, rounded up to a fen.
 pub fn settle(part: &LinePaid, substitute: Fen) -> Settlement {
-    let (gross, total, substitute) = (part.gross.at_least_zero(), part.total.at_least_zero(), substitute.at_least_zero());
+    let (gross, total, substitute) =
+        (part.gross.at_least_zero(), part.total.at_least_zero(), substitute.at_least_zero());
     if substitute >= gross {
         return Settlement { charged: total, back: Fen::ZERO, store_pays: substitute - gross };
     }
