@@ -392,3 +392,13 @@ pub async fn revoke_token(conn: &mut Conn, id_or_name: &str, now: Millis) -> Res
     )
     .await
 }
+
+/// Position of a store in millionths of a degree, and how far it delivers, in metres.
+pub async fn delivery_area(conn: &mut Conn, store: &StoreId) -> Result<Option<(i64, i64, i64)>> {
+    conn.opt("SELECT lat_e6, lon_e6, delivery_radius_m FROM store WHERE id = $1", vals![store]).await
+}
+
+/// Version and state of a member's order, by its code.
+pub async fn order_version(conn: &mut Conn, member: &MemberId, code: &str) -> Result<Option<(i64, String)>> {
+    conn.opt("SELECT version, state FROM orders WHERE code = $1 AND member_id = $2", vals![code, member]).await
+}
