@@ -22,8 +22,9 @@ pub struct Level {
     pub reserved: Base,
     /// Kept back by the safety policy (see [`units`](crate::safety::units)).
     pub safety: Base,
-    /// When `on_hand` was last known to be true. Where the tills report every
-    /// sale, the time up to which they have reported may be given.
+    /// When `on_hand` was last known to be true: the time of the last statement,
+    /// or, where the tills report every sale, the time up to which they have
+    /// reported (what they told is in `on_hand`, and must not be expected again).
     pub as_of: Millis,
     /// A hand count holds up to this time (exclusive); `None`: no count, or it holds always.
     pub counted_until: Option<Millis>,

@@ -7,7 +7,6 @@ use super::offer::{Offer, OfferKind};
 use super::output::{Reason, UnitPrice, Winner};
 use super::work::Work;
 use crate::Fen;
-use std::cmp::Reverse;
 
 /// The price of a pack for one line: the lowest of shelf price, member price
 /// (for members) and the timed discounts that may apply. Equal prices: the
@@ -31,7 +30,7 @@ fn cheapest<'a>(line: &LineIn, is_member: bool, timed: &[&'a Offer]) -> (UnitPri
 /// The input's timed discounts, those of higher priority first, then by code.
 fn timed_offers(input: &Input) -> Vec<&Offer> {
     let mut timed: Vec<&Offer> = input.offers.iter().filter(|o| o.kind() == OfferKind::Timed).collect();
-    timed.sort_by_key(|offer| (Reverse(offer.priority), offer.code.clone()));
+    timed.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.code.cmp(&b.code)));
     timed
 }
 

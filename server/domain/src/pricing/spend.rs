@@ -7,7 +7,6 @@ use super::output::{CouponOut, Reason, Winner};
 use super::work::Work;
 use crate::Fen;
 use crate::ids::CouponId;
-use std::cmp::Reverse;
 
 /// What an offer with a threshold would do to the basket as it stands.
 struct Offered {
@@ -74,9 +73,10 @@ fn blocker(input: &Input, work: &Work, offer: &Offer, i: usize) -> Option<Winner
 pub(super) fn spend_and_save<'a>(input: &'a Input, work: &mut Work<'a>) {
     work.begin_step();
     let mut offers: Vec<&'a Offer> = input.offers.iter().filter(|o| o.kind() == OfferKind::SpendSave).collect();
-    offers.sort_by_key(|offer| {
-        let off = offer.threshold_and_off().map(|(_, off)| off);
-        (Reverse(offer.priority), Reverse(off), offer.code.clone())
+    let off = |offer: &Offer| offer.threshold_and_off().map(|(_, off)| off);
+    offers.sort_by(|a, b| {
+        let by_priority = b.priority.cmp(&a.priority);
+        by_priority.then_with(|| off(b).cmp(&off(a))).then_with(|| a.code.cmp(&b.code))
     });
     for offer in offers {
         match measure(input, work, offer) {
