@@ -24,6 +24,7 @@ pub const ACCESS: &[(&str, Access)] = &[
     ("/api/basket/set", Access::Anyone),
     ("/api/basket/substitution", Access::Anyone),
     ("/api/basket/undo", Access::Anyone),
+    ("/api/catalogue/suggest", Access::Anyone),
     ("/api/checkout/adjust", Access::Member),
     ("/api/checkout/place", Access::Member),
     ("/api/orders/buy_again", Access::Member),

@@ -34,10 +34,10 @@ pub async fn basket(choose: Option<&str>) -> Result<BasketView, AppError> {
 
 /// Puts packs of a SKU into the basket; answers how many are in it now.
 #[server(prefix = "/api", endpoint = "basket/add")]
-pub async fn basket_add(sku: String, packs: i64, #[server(default)] back: String) -> Result<i64, AppError> {
+pub async fn basket_add(sku: String, packs: i64, #[server(default)] back: Option<String>) -> Result<i64, AppError> {
     let cx = cx().await?;
     let qty = cx.shop.add(&cx.visit, &sku_id(&sku)?, Packs(packs)).await.map_err(fail)?;
-    go_back(&back, "/basket");
+    go_back(back.as_deref().unwrap_or_default(), "/basket");
     Ok(qty.0)
 }
 

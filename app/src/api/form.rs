@@ -16,12 +16,15 @@ mod server {
     use std::collections::HashMap;
     use ui::AppError;
 
-    /// After a plain form: on to `path` (303). An island's call stays where it is.
+    /// After a plain form: on to `path`. An island's call stays where it is.
     pub fn go(path: &str) {
-        let plain = use_context::<Parts>().is_some_and(|parts| is_plain_form(&parts));
-        if !plain {
-            return;
+        if use_context::<Parts>().is_some_and(|parts| is_plain_form(&parts)) {
+            lead_to(path);
         }
+    }
+
+    /// Answers with "see there" (303).
+    pub fn lead_to(path: &str) {
         if let (Some(response), Ok(location)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(path)) {
             response.set_status(StatusCode::SEE_OTHER);
             response.insert_header(header::LOCATION, location);

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod basket;
+pub mod catalogue;
 pub mod checkout;
 pub mod form;
 pub mod orders;
