@@ -29,6 +29,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/search") view=SearchPage ssr=SsrMode::Async />
                     <Route path=path!("/deals") view=DealsPage ssr=SsrMode::Async />
                     <Route path=path!("/p/:code") view=ProductPage ssr=SsrMode::Async />
+                    <Route path=path!("/basket") view=BasketPage ssr=SsrMode::Async />
+                    <Route path=path!("/checkout") view=CheckoutPage ssr=SsrMode::Async />
                     <Route path=path!("/stores") view=StoresPage ssr=SsrMode::Async />
                     <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async />
                     <Route path=path!("/about") view=AboutPage ssr=SsrMode::Async />

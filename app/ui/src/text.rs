@@ -9,7 +9,6 @@ use crate::i18n::Locale;
 use crate::tr;
 use domain::view::{Lang, Sort};
 use domain::availability::State;
-use domain::substitution::Reason;
 use domain::{Code, Fen};
 use leptos::prelude::*;
 
@@ -209,25 +208,4 @@ pub fn state(lang: Lang, state: &State) -> String {
         State::Risky => tr!(lang, words.maybe).to_owned(),
         State::SoldOut => tr!(lang, words.sold_out).to_owned(),
     }
-}
-
-/// Why a substitute ranks where it does.
-pub fn reason(lang: Lang, reason: Reason) -> &'static str {
-    match reason {
-        Reason::SameCategory => tr!(lang, marks.same_category),
-        Reason::OftenAccepted => tr!(lang, marks.often_accepted),
-        Reason::SameBrand => tr!(lang, marks.same_brand),
-        Reason::SameSize => tr!(lang, marks.same_size),
-        Reason::SameFlavour => tr!(lang, marks.same_flavour),
-        Reason::SameDiet => tr!(lang, marks.same_diet),
-        Reason::CloseUnitPrice => tr!(lang, marks.close_unit_price),
-        Reason::LowerUnitPrice => tr!(lang, marks.lower_unit_price),
-        Reason::BoughtBefore => tr!(lang, marks.bought_before),
-        Reason::PlentyHere => tr!(lang, marks.plenty_here),
-    }
-}
-
-/// The reasons in a line: `同品牌 · 单价相近`.
-pub fn reasons(lang: Lang, all: &[Reason]) -> String {
-    all.iter().map(|one| reason(lang, *one)).collect::<Vec<_>>().join(" · ")
 }

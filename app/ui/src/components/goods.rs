@@ -70,7 +70,7 @@ pub fn Goods(
     let sold_out = card.live.max.0 <= 0;
     let state = text::state_code(&card.live.state);
     view! {
-        <article class="goods" data-sku=card.sku.to_string() data-state=state>
+        <article class="goods" data-product=card.name.clone() data-state=state>
             <div class="goods-picture"><Picture name=card.picture.clone() eager=eager /></div>
             <h3 class="goods-name"><a href=href>{card.name.clone()}</a></h3>
             {(!card.labels.is_empty()).then(|| view! {
