@@ -1,1 +1,572 @@
-//! Categories, pools, SKUs, search, banners.
+//! Categories, pools, SKUs, safety policies: reading them for pages.
+//! Writing them is in [`crate::goods`].
+
+use crate::conn::list;
+use crate::dialect;
+use crate::stock::Stock;
+use crate::tokens::Term;
+use crate::{Conn, Result, Val, vals};
+use domain::availability::Level;
+use domain::ids::{BasketId, CategoryId, MemberId, PoolId, SkuId, StoreId};
+use domain::safety::{Dms, Policy};
+use domain::view::Sort;
+use domain::{Base, Fen, Millis, Packs};
+use sqlx::{AssertSqlSafe, FromRow};
+
+/// A node of the category tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CategoryRecord {
+    /// Which category.
+    pub id: CategoryId,
+    /// Its code.
+    pub code: String,
+    /// The category above it.
+    pub parent: Option<CategoryId>,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// Picture's name.
+    pub picture: String,
+    /// Place among its siblings.
+    pub sort: i64,
+    /// A hand count holds up to the end of its day; else until the next one.
+    pub count_holds_day: bool,
+}
+
+#[derive(Debug, FromRow)]
+struct CategoryRow {
+    id: String,
+    code: String,
+    parent_id: Option<String>,
+    name_zh: String,
+    name_en: String,
+    picture: String,
+    sort: i64,
+    count_holds_day: bool,
+}
+
+impl From<CategoryRow> for CategoryRecord {
+    fn from(row: CategoryRow) -> Self {
+        Self {
+            id: CategoryId::trusted(row.id),
+            code: row.code,
+            parent: row.parent_id.map(CategoryId::trusted),
+            name_zh: row.name_zh,
+            name_en: row.name_en,
+            picture: row.picture,
+            sort: row.sort,
+            count_holds_day: row.count_holds_day,
+        }
+    }
+}
+
+const CATEGORIES: &str = "SELECT id, code, parent_id, name_zh, name_en, picture, sort, count_holds_day
+    FROM category ORDER BY sort, code LIMIT 20000";
+
+/// All categories, siblings in their order.
+pub async fn categories(conn: &mut Conn) -> Result<Vec<CategoryRecord>> {
+    let rows: Vec<CategoryRow> = conn.all(CATEGORIES, &[]).await?;
+    Ok(rows.into_iter().map(CategoryRecord::from).collect())
+}
+
+/// A safety policy and where it is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// `sku`, `category`, `store` or `chain`.
+    pub scope: String,
+    /// The SKU or category; empty for store and chain.
+    pub scope_id: String,
+    /// The store that set it; empty for the chain.
+    pub store: String,
+    /// The policy.
+    pub policy: Policy,
+}
+
+const POLICIES: &str =
+    "SELECT scope, scope_id, store_id, policy FROM safety_policy WHERE scope <> 'sku' OR scope_id = $1 LIMIT 100000";
+const SKU_POLICIES: &str = "SELECT scope, scope_id, store_id, policy FROM safety_policy LIMIT 1000000";
+
+fn policies_from(rows: Vec<(String, String, String, String)>) -> Vec<PolicyRecord> {
+    let record = |(scope, scope_id, store, policy): (String, String, String, String)| {
+        Some(PolicyRecord { scope, scope_id, store, policy: policy.parse().ok()? })
+    };
+    rows.into_iter().filter_map(record).collect()
+}
+
+/// The policies of chain, stores and categories, and those of one SKU (none: "").
+pub async fn policies(conn: &mut Conn, sku: &str) -> Result<Vec<PolicyRecord>> {
+    Ok(policies_from(conn.all(POLICIES, vals![sku]).await?))
+}
+
+/// All policies, those of SKUs too.
+pub async fn all_policies(conn: &mut Conn) -> Result<Vec<PolicyRecord>> {
+    Ok(policies_from(conn.all(SKU_POLICIES, &[]).await?))
+}
+
+/// What can be put in a basket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SkuRecord {
+    /// Which SKU.
+    pub id: SkuId,
+    /// Its number in the search index.
+    pub num: i64,
+    /// Its code.
+    pub code: String,
+    /// Code of the product whose variant it is.
+    pub product: String,
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// The variant's label in Chinese.
+    pub option_zh: String,
+    /// The variant's label in English.
+    pub option_en: String,
+    /// Brand in Chinese.
+    pub brand_zh: String,
+    /// Brand in English.
+    pub brand_en: String,
+    /// Barcode; may be empty.
+    pub barcode: String,
+    /// Leaf category.
+    pub category: CategoryId,
+    /// Size in Chinese.
+    pub size_zh: String,
+    /// Size in English.
+    pub size_en: String,
+    /// The scale decides what a pack costs in the end.
+    pub by_weight: bool,
+    /// Pool that it is sold from.
+    pub pool: PoolId,
+    /// Base units in a pack.
+    pub pack_size: Base,
+    /// Shelf price of a pack.
+    pub price: Fen,
+    /// Price of a pack for members.
+    pub member_price: Option<Fen>,
+    /// Net content of a pack.
+    pub measure_amount: Option<i64>,
+    /// `g`, `ml` or `piece`.
+    pub measure_unit: String,
+    /// Allergen codes.
+    pub allergens: Vec<String>,
+    /// Diet mark codes.
+    pub diet: Vec<String>,
+    /// `ambient`, `chilled` or `frozen`.
+    pub storage: String,
+    /// Buyers must be this old.
+    pub age_limit: Option<u8>,
+    /// Counted by hand every day.
+    pub counted: bool,
+    /// Picture's name.
+    pub picture: String,
+    /// Description in Chinese.
+    pub description_zh: String,
+    /// Description in English.
+    pub description_en: String,
+    /// Is it on sale at all?
+    pub active: bool,
+}
+
+/// A SKU with its stock in one store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SkuInStore {
+    /// The SKU.
+    pub sku: SkuRecord,
+    /// Its pool's stock; `None`: the store does not keep it.
+    pub stock: Option<Stock>,
+}
+
+#[derive(Debug, FromRow)]
+struct SkuRow {
+    id: String,
+    num: i64,
+    code: String,
+    product: String,
+    name_zh: String,
+    name_en: String,
+    option_zh: String,
+    option_en: String,
+    brand_zh: String,
+    brand_en: String,
+    barcode: String,
+    category_id: String,
+    size_zh: String,
+    size_en: String,
+    by_weight: bool,
+    pool_id: String,
+    pack_size: i64,
+    price: i64,
+    member_price: Option<i64>,
+    measure_amount: Option<i64>,
+    measure_unit: String,
+    allergens: String,
+    diet: String,
+    storage: String,
+    age_limit: Option<i64>,
+    counted: bool,
+    picture: String,
+    description_zh: String,
+    description_en: String,
+    active: bool,
+    on_hand: Option<i64>,
+    reserved: Option<i64>,
+    safety: Option<i64>,
+    as_of: Option<i64>,
+    source: Option<String>,
+    counted_until: Option<i64>,
+    dms_normal_milli: Option<i64>,
+    dms_promo_milli: Option<i64>,
+    policy: Option<String>,
+    promo_today: Option<bool>,
+    feed_until: Option<i64>,
+}
+
+/// Lists are kept as `;a;b;`, so that a filter can look for `;a;`.
+pub(crate) fn pack_list(words: &[String]) -> String {
+    if words.is_empty() { String::new() } else { format!(";{};", words.join(";")) }
+}
+
+fn unpack_list(text: &str) -> Vec<String> {
+    text.split(';').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+impl SkuRow {
+    fn stock(&self) -> Option<Stock> {
+        let told_by = self.source.as_deref()?.parse().unwrap_or(domain::stock::Kind::Correction);
+        let as_of = self.as_of?;
+        Some(Stock {
+            pool: PoolId::trusted(self.pool_id.clone()),
+            level: Level {
+                on_hand: Base(self.on_hand?),
+                reserved: Base(self.reserved?),
+                safety: Base(self.safety?),
+                as_of: Millis(as_of.max(self.feed_until.unwrap_or(0))),
+                counted_until: self.counted_until.map(Millis),
+            },
+            stated_at: told_by.is_statement().then_some(Millis(as_of)),
+            told_by,
+            policy: self.policy.as_deref().and_then(|p| p.parse().ok()).unwrap_or_default(),
+            dms: Dms { normal_milli: self.dms_normal_milli?, promo_milli: self.dms_promo_milli? },
+            promo_today: self.promo_today?,
+        })
+    }
+}
+
+impl From<SkuRow> for SkuInStore {
+    fn from(row: SkuRow) -> Self {
+        let stock = row.stock();
+        let sku = SkuRecord {
+            id: SkuId::trusted(row.id),
+            num: row.num,
+            code: row.code,
+            product: row.product,
+            name_zh: row.name_zh,
+            name_en: row.name_en,
+            option_zh: row.option_zh,
+            option_en: row.option_en,
+            brand_zh: row.brand_zh,
+            brand_en: row.brand_en,
+            barcode: row.barcode,
+            category: CategoryId::trusted(row.category_id),
+            size_zh: row.size_zh,
+            size_en: row.size_en,
+            by_weight: row.by_weight,
+            pool: PoolId::trusted(row.pool_id),
+            pack_size: Base(row.pack_size),
+            price: Fen(row.price),
+            member_price: row.member_price.map(Fen),
+            measure_amount: row.measure_amount,
+            measure_unit: row.measure_unit,
+            allergens: unpack_list(&row.allergens),
+            diet: unpack_list(&row.diet),
+            storage: row.storage,
+            age_limit: row.age_limit.and_then(|age| u8::try_from(age).ok()),
+            counted: row.counted,
+            picture: row.picture,
+            description_zh: row.description_zh,
+            description_en: row.description_en,
+            active: row.active,
+        };
+        Self { sku, stock }
+    }
+}
+
+/// `SELECT` of a [`SkuRow`]; `$1` is the store.
+const SKU: &str = "SELECT k.id, k.num, k.code, k.product, k.name_zh, k.name_en, k.option_zh, k.option_en, k.brand_zh,
+    k.brand_en, k.barcode, k.category_id, k.size_zh, k.size_en, k.by_weight, k.pool_id, k.pack_size, k.price,
+    k.member_price, k.measure_amount, k.measure_unit, k.allergens, k.diet, k.storage, k.age_limit, k.counted,
+    k.picture, k.description_zh, k.description_en, k.active, s.on_hand, s.reserved, s.safety, s.as_of, s.source,
+    s.counted_until, s.dms_normal_milli, s.dms_promo_milli, s.policy, s.promo_today, t.feed_until
+    FROM sku k LEFT JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id LEFT JOIN store t ON t.id = s.store_id ";
+
+async fn skus(conn: &mut Conn, end: &str, vals: &[Val<'_>]) -> Result<Vec<SkuInStore>> {
+    let rows: Vec<SkuRow> = conn.all(AssertSqlSafe(format!("{SKU}{end}")), vals).await?;
+    Ok(rows.into_iter().map(SkuInStore::from).collect())
+}
+
+/// SKUs by their ids, in no order; unknown ones are left out. At most 2,000 are looked at.
+pub async fn by_id(conn: &mut Conn, store: &StoreId, ids: &[SkuId]) -> Result<Vec<SkuInStore>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = &ids[..ids.len().min(2_000)];
+    let mut vals = vec![Val::from(store)];
+    vals.extend(ids.iter().map(Val::from));
+    skus(conn, &format!("WHERE k.id IN ({})", list(2, ids.len())), &vals).await
+}
+
+/// A SKU by its code.
+pub async fn by_code(conn: &mut Conn, store: &StoreId, code: &str) -> Result<Option<SkuInStore>> {
+    Ok(skus(conn, "WHERE k.code = $2", vals![store, code]).await?.pop())
+}
+
+/// All SKUs on sale that are variants of the same product as this code, small packs first.
+pub async fn variants(conn: &mut Conn, store: &StoreId, code: &str) -> Result<Vec<SkuInStore>> {
+    let end = "WHERE k.product = (SELECT product FROM sku WHERE code = $2) AND k.active
+        ORDER BY k.pack_size, k.price, k.code LIMIT 50";
+    skus(conn, end, vals![store, code]).await
+}
+
+/// SKUs on sale in some categories of a store that can be bought now, what sells most first.
+pub async fn buyable_in(
+    conn: &mut Conn,
+    store: &StoreId,
+    categories: &[CategoryId],
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<SkuInStore>> {
+    if categories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let end = format!(
+        "WHERE k.active AND {BUYABLE} AND k.category_id IN ({}) ORDER BY s.dms_normal_milli DESC, k.code LIMIT $3",
+        list(4, categories.len())
+    );
+    let mut vals = vec![Val::from(store), Val::from(now), Val::from(limit)];
+    vals.extend(categories.iter().map(Val::from));
+    skus(conn, &end, &vals).await
+}
+
+/// The store keeps it and at least one pack is sellable; `$2` is the time.
+const BUYABLE: &str = "s.on_hand - s.reserved - s.safety >= k.pack_size
+    AND (s.counted_until IS NULL OR s.counted_until > $2)";
+
+/// A SKU as a list sorts and filters it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slim {
+    /// Which SKU.
+    pub id: SkuId,
+    /// Its leaf category.
+    pub category: CategoryId,
+    /// Brand in Chinese.
+    pub brand_zh: String,
+    /// Brand in English.
+    pub brand_en: String,
+    /// Shelf price.
+    pub price: Fen,
+    /// Member price.
+    pub member_price: Option<Fen>,
+    /// Net content of a pack.
+    pub measure_amount: Option<i64>,
+}
+
+#[derive(Debug, FromRow)]
+struct SlimRow {
+    id: String,
+    category_id: String,
+    brand_zh: String,
+    brand_en: String,
+    price: i64,
+    member_price: Option<i64>,
+    measure_amount: Option<i64>,
+}
+
+impl From<SlimRow> for Slim {
+    fn from(row: SlimRow) -> Self {
+        Self {
+            id: SkuId::trusted(row.id),
+            category: CategoryId::trusted(row.category_id),
+            brand_zh: row.brand_zh,
+            brand_en: row.brand_en,
+            price: Fen(row.price),
+            member_price: row.member_price.map(Fen),
+            measure_amount: row.measure_amount,
+        }
+    }
+}
+
+/// What a list is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Terms that must all match; none: no search.
+    pub terms: Vec<Term>,
+    /// In one of these categories; `None`: in any.
+    pub categories: Option<Vec<CategoryId>>,
+    /// One of these SKUs, or in one of these categories; `None`: any.
+    pub among: Option<(Vec<SkuId>, Vec<CategoryId>)>,
+    /// Brand, in either language.
+    pub brand: Option<String>,
+    /// Diet mark that must be there.
+    pub diet: Option<String>,
+    /// Allergen that must not be there.
+    pub without: Option<String>,
+    /// At least one pack is sellable.
+    pub in_stock: bool,
+    /// Order.
+    pub sort: Sort,
+    /// Member prices hold.
+    pub is_member: bool,
+}
+
+/// SKUs of a store that pass a filter, in its order, at most `limit`.
+pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis, limit: u32) -> Result<Vec<Slim>> {
+    let (sql, vals) = find_sql(conn.kind(), store, filter, now, limit);
+    let rows: Vec<SlimRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    Ok(rows.into_iter().map(Slim::from).collect())
+}
+
+/// The statement of [`find`]: parts that are ours, values as parameters.
+fn find_sql<'a>(
+    kind: crate::conn::Kind,
+    store: &'a StoreId,
+    filter: &'a Filter,
+    now: Millis,
+    limit: u32,
+) -> (String, Vec<Val<'a>>) {
+    let mut vals = vec![Val::from(store), Val::from(now)];
+    let mut with = String::new();
+    let mut from = "FROM sku k".to_owned();
+    let mut rank = "";
+    if !filter.terms.is_empty() {
+        let (all, names) = dialect::match_params(kind, &filter.terms);
+        with = format!("WITH hit AS ({}) ", dialect::hits(kind, 3, 4));
+        vals.extend([Val::from(all), Val::from(names)]);
+        "FROM hit JOIN sku k ON k.num = hit.num".clone_into(&mut from);
+        rank = "hit.in_names, ";
+    }
+    let mut cond = String::from("k.active");
+    if filter.in_stock {
+        cond = format!("{cond} AND {BUYABLE}");
+    } else {
+        // Every parameter has a use, so that PostgreSQL knows its type.
+        cond.push_str(" AND $2 >= 0");
+    }
+    if let Some(categories) = &filter.categories {
+        cond = format!("{cond} AND {}", one_of("k.category_id", categories.iter().map(Val::from), &mut vals));
+    }
+    if let Some((skus, categories)) = &filter.among {
+        let skus = one_of("k.id", skus.iter().map(Val::from), &mut vals);
+        let categories = one_of("k.category_id", categories.iter().map(Val::from), &mut vals);
+        cond = format!("{cond} AND ({skus} OR {categories})");
+    }
+    if let Some(brand) = &filter.brand {
+        vals.push(Val::from(brand));
+        cond = format!("{cond} AND ${n} IN (k.brand_zh, k.brand_en)", n = vals.len());
+    }
+    for (column, word, not) in [("k.diet", &filter.diet, ""), ("k.allergens", &filter.without, "NOT ")] {
+        if let Some(word) = word {
+            vals.push(Val::from(format!("%;{};%", word.replace(['%', '_', ';'], ""))));
+            cond = format!("{cond} AND {column} {not}LIKE ${}", vals.len());
+        }
+    }
+    let price = if filter.is_member { "COALESCE(k.member_price, k.price)" } else { "k.price" };
+    let order = match filter.sort {
+        Sort::Relevance => format!("{rank}s.dms_normal_milli DESC"),
+        Sort::Sales => "s.dms_normal_milli DESC".to_owned(),
+        Sort::PriceUp => format!("{price}, s.dms_normal_milli DESC"),
+        Sort::PriceDown => format!("{price} DESC, s.dms_normal_milli DESC"),
+        Sort::UnitPrice => format!("{price} * 100000 / COALESCE(k.measure_amount, 1), s.dms_normal_milli DESC"),
+    };
+    vals.push(Val::from(limit));
+    let sql = format!(
+        "{with}SELECT k.id, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount {from}
+         JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id WHERE {cond} ORDER BY {order}, k.code LIMIT ${}",
+        vals.len()
+    );
+    (sql, vals)
+}
+
+/// `column IN (…)`, or what never holds for an empty list.
+fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec<Val<'a>>) -> String {
+    let first = vals.len() + 1;
+    vals.extend(items.take(10_000));
+    let count = vals.len() + 1 - first;
+    if count == 0 { "1 = 0".to_owned() } else { format!("{column} IN ({})", list(first, count)) }
+}
+
+/// Names of products that match, for suggestions: (code, name in Chinese, name in English).
+pub async fn suggest(
+    conn: &mut Conn,
+    store: &StoreId,
+    terms: &[Term],
+    limit: u32,
+) -> Result<Vec<(String, String, String)>> {
+    let (all, names) = dialect::match_params(conn.kind(), terms);
+    let sql = format!(
+        "WITH hit AS ({}) SELECT k.code, k.name_zh, k.name_en FROM hit JOIN sku k ON k.num = hit.num
+         JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id WHERE k.active
+         ORDER BY hit.in_names, s.dms_normal_milli DESC, k.code LIMIT $4",
+        dialect::hits(conn.kind(), 2, 3)
+    );
+    conn.all(AssertSqlSafe(sql), vals![store, all, names, limit]).await
+}
+
+const POPULAR: &str = "SELECT k.id FROM stock s JOIN sku k ON k.pool_id = s.pool_id
+    WHERE s.store_id = $1 AND k.active AND s.on_hand - s.reserved - s.safety >= k.pack_size
+    AND (s.counted_until IS NULL OR s.counted_until > $2)
+    ORDER BY s.dms_normal_milli DESC, k.code LIMIT $3";
+
+/// SKUs that sell most in a store and can be bought now.
+pub async fn popular(conn: &mut Conn, store: &StoreId, now: Millis, limit: u32) -> Result<Vec<SkuId>> {
+    ids(conn.all(POPULAR, vals![store, now, limit]).await?)
+}
+
+const BOUGHT: &str = "SELECT l.sku_id, MAX(o.placed_at) AS last FROM orders o
+    JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id
+    WHERE o.member_id = $1 AND o.paid > 0 GROUP BY l.sku_id ORDER BY last DESC, l.sku_id LIMIT $2";
+
+/// SKUs that a member bought, the latest first.
+pub async fn bought(conn: &mut Conn, member: &MemberId, limit: u32) -> Result<Vec<SkuId>> {
+    let rows: Vec<(String, i64)> = conn.all(BOUGHT, vals![member, limit]).await?;
+    Ok(rows.into_iter().map(|(id, _)| SkuId::trusted(id)).collect())
+}
+
+fn ids(rows: Vec<(String,)>) -> Result<Vec<SkuId>> {
+    Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
+}
+
+const IN_BASKET: &str = "SELECT sku_id, qty FROM basket_line WHERE basket_id = $1 LIMIT 1000";
+
+/// Packs of each SKU in a basket.
+pub async fn in_basket(conn: &mut Conn, basket: &BasketId) -> Result<Vec<(SkuId, Packs)>> {
+    let rows: Vec<(String, i64)> = conn.all(IN_BASKET, vals![basket]).await?;
+    Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), Packs(n))).collect())
+}
+
+const CHOICE: &str = "SELECT choice, chosen FROM substitution_choice WHERE member_id = $1 AND sku_id = $2";
+
+/// What a member chose for a SKU if it is missing: kind, and chosen SKUs as JSON.
+pub async fn choice(conn: &mut Conn, member: &MemberId, sku: &SkuId) -> Result<Option<(String, String)>> {
+    conn.opt(CHOICE, vals![member, sku]).await
+}
+
+const PAIRS: &str = "SELECT substitute_id, accepted - declined FROM substitution_pair WHERE sku_id = $1 LIMIT 1000";
+
+/// How often each substitute of a SKU was accepted, less how often declined.
+pub async fn accepted_pairs(conn: &mut Conn, sku: &SkuId) -> Result<Vec<(SkuId, i64)>> {
+    let rows: Vec<(String, i64)> = conn.all(PAIRS, vals![sku]).await?;
+    Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), n)).collect())
+}
+
+const BOUGHT_TIMES: &str = "SELECT l.sku_id, CAST(COUNT(*) AS BIGINT) FROM orders o
+    JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id JOIN sku k ON k.id = l.sku_id
+    WHERE o.member_id = $1 AND k.category_id = (SELECT category_id FROM sku WHERE id = $2)
+    GROUP BY l.sku_id LIMIT 1000";
+
+/// How often a member ordered each SKU of the same category.
+pub async fn bought_times(conn: &mut Conn, member: &MemberId, like: &SkuId) -> Result<Vec<(SkuId, i64)>> {
+    let rows: Vec<(String, i64)> = conn.all(BOUGHT_TIMES, vals![member, like]).await?;
+    Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), n)).collect())
+}

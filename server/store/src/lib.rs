@@ -16,6 +16,7 @@ pub mod baskets;
 pub mod catalogue;
 pub mod checks;
 pub mod feeds;
+pub mod goods;
 pub mod members;
 pub mod offers;
 pub mod orders;
