@@ -1,6 +1,7 @@
 // What a shopper does on the way to most things: signing in, filling the
 // basket, placing and paying an order. By role and label only.
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
+import { newPhone, Shopper } from './shopper.mjs';
 import { shop, type Words } from './test.ts';
 
 /** Goods of the demo supermarket, with plenty on the shelf of the first store. */
@@ -9,18 +10,10 @@ export const GOODS = {
   otherMilk: { code: 'DF005', zh: '零乳糖鲜牛奶', en: 'Fresh lactose-free milk' },
   bigMilk: { code: 'DF007', zh: '在架优选鲜牛奶', en: 'Zaijia Select fresh milk' },
   powder: { code: 'DU014', zh: '全脂奶粉', en: 'Whole milk powder' },
-  coffee: { code: 'WC003', zh: '冷萃黑咖啡', en: 'Cold-brew black coffee' },
+  cheese: { code: 'DC003', zh: '儿童奶酪棒（原味）', en: "Children's cheese sticks" },
 } as const;
 
 export type Goods = (typeof GOODS)[keyof typeof GOODS];
-
-let phones = 0;
-
-/** A phone number that nobody has used yet in this run. */
-export function newPhone(): string {
-  phones += 1;
-  return `139${String(process.pid % 10_000).padStart(4, '0')}${String(phones).padStart(4, '0')}`;
-}
 
 /** Finishes a sign-in on the sign-in page: the code is read on the sandbox's message page. */
 export async function signInHere(page: Page, t: Words, phone: string): Promise<void> {
@@ -28,12 +21,9 @@ export async function signInHere(page: Page, t: Words, phone: string): Promise<v
   await page.getByRole('button', { name: t('member.send') }).click();
   const field = page.getByLabel(t('member.code'), { exact: true });
   await expect(field).toBeVisible();
-  const messages = await page.context().newPage();
-  await messages.goto(`${shop().url}/sandbox/messages?phone=${phone}`);
-  const code = (await messages.getByRole('main').innerText()).match(/\b\d{6}\b/)?.[0];
-  await messages.close();
-  expect(code, 'the message page shows the code').toBeDefined();
-  await field.fill(code ?? '');
+  const reader = await Shopper.guest(shop());
+  await field.fill(await reader.sentCode(phone));
+  await reader.close();
   await page.getByRole('button', { name: t('member.enter'), exact: true }).click();
   await expect(page).not.toHaveURL(/sign-in/);
 }
@@ -43,4 +33,50 @@ export async function signIn(page: Page, t: Words, phone = newPhone(), back = '/
   await page.goto(`/sign-in?back=${encodeURIComponent(back)}`);
   await signInHere(page, t, phone);
   return phone;
+}
+
+/** Searches by the box in the header. */
+export async function search(page: Page, t: Words, words: string): Promise<void> {
+  await page.getByLabel(t('site.search_label')).fill(words);
+  await page.getByRole('search').getByRole('button', { name: t('words.search') }).click();
+}
+
+/** How many packs the basket's tab tells. */
+export async function expectBasket(page: Page, t: Words, packs: number): Promise<void> {
+  await expect(page.getByRole('navigation', { name: t('words.main_menu') }).getByRole('link', { name: t('words.basket') })).toContainText(String(packs));
+}
+
+/** Puts the product whose page is open into the basket, where there are `packs` then. */
+export async function addHere(page: Page, t: Words, packs: number): Promise<void> {
+  await page.getByRole('main').getByRole('button', { name: t('catalogue.add') }).first().click();
+  await expectBasket(page, t, packs);
+}
+
+/** The radios of "if missing", opened if they are folded. */
+export async function openChoice(page: Page, t: Words, name: string): Promise<Locator> {
+  const choices = page.getByRole('group', { name: t('basket.if_missing_of', { name }) });
+  if (!(await choices.isVisible())) await page.getByText(t.like('basket.if_missing')).first().click();
+  await expect(choices).toBeVisible();
+  return choices;
+}
+
+/** Fills in an address near the first store. */
+export async function fillAddress(page: Page, t: Words): Promise<void> {
+  await page.getByLabel(t('member.recipient')).fill(t.pick('林小满', 'Lin Xiaoman'));
+  await page.getByLabel(t('member.phone')).fill('13812345678');
+  await page.getByLabel(t('member.area')).fill(t.pick('西湖区 文三路 138 号', '138 Wensan Road, Xihu'));
+  await page.getByLabel(t('member.detail')).fill(t.pick('3 幢 502 室', 'Room 502, Building 3'));
+}
+
+/** From the page that waits for the payment to the sandbox channel, and through it. */
+export async function payHere(page: Page, t: Words, act = 'pay'): Promise<void> {
+  await page.getByRole('button', { name: t('checkout.pay_go') }).click();
+  await expect(page.getByRole('heading', { level: 1, name: t('sandbox.title') })).toBeVisible();
+  await pressAt(page, t, act);
+}
+
+/** Presses a button of the sandbox channel's page. */
+export async function pressAt(page: Page, t: Words, act: string): Promise<void> {
+  const name = t(`sandbox.${act}`);
+  await page.getByRole('main').getByRole('button', { name: new RegExp(`^${name}`) }).click();
 }
