@@ -92,7 +92,8 @@ pub(crate) fn Frame(
         <div id="toasts" class="toasts" role="status" aria-live="polite"></div>
         <AddToBasket texts=AddTexts {
             added: tr!(lang, site.added).to_owned(),
-            to_basket: tr!(lang, site.to_basket).to_owned(),
+            undo: tr!(lang, words.undo).to_owned(),
+            undone: tr!(lang, site.undone).to_owned(),
             failed: tr!(lang, errors.unavailable).to_owned(),
         } />
     }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct AddTexts {
     /// "Added to the basket".
     pub added: String,
-    /// "To the basket".
-    pub to_basket: String,
+    /// "Undo".
+    pub undo: String,
+    /// "Taken out again".
+    pub undone: String,
     /// What is said when the shop cannot be reached.
     pub failed: String,
 }
@@ -31,7 +33,7 @@ pub fn AddToBasket(
 #[cfg(target_arch = "wasm32")]
 mod browser {
     use super::AddTexts;
-    use crate::api::basket::basket_add;
+    use crate::api::basket::{basket_add, basket_set};
     use crate::islands::dom::{basket_count, set_basket_count};
     use crate::islands::toast::{Action, toast};
     use leptos::prelude::*;
@@ -64,16 +66,31 @@ mod browser {
         };
         busy(true);
         leptos::task::spawn_local(async move {
-            let answer = basket_add(sku, packs, None).await;
+            let answer = basket_add(sku.clone(), packs, None).await;
             busy(false);
             match answer {
-                Ok(_) => {
+                Ok(now) => {
                     set_basket_count(basket_count() + packs);
-                    let (added, label) = texts.with_value(|t| (t.added.clone(), t.to_basket.clone()));
-                    toast(&added, Some(Action::Go { label, href: "/basket" }));
+                    let (added, label) = texts.with_value(|t| (t.added.clone(), t.undo.clone()));
+                    toast(&added, Some(Action { label, act: Box::new(move || undo(sku, now - packs, packs, texts)) }));
                 }
                 Err(error) => toast(&texts.with_value(|t| error.shown(&t.failed)), None),
             }
+        });
+    }
+
+    /// Back to the `before` packs that were in the basket.
+    fn undo(sku: String, before: i64, packs: i64, texts: StoredValue<AddTexts>) {
+        leptos::task::spawn_local(async move {
+            let answer = basket_set(sku, before.max(0), 0, String::new()).await;
+            let said = match answer {
+                Ok(()) => {
+                    set_basket_count(basket_count() - packs);
+                    texts.with_value(|t| t.undone.clone())
+                }
+                Err(error) => texts.with_value(|t| error.shown(&t.failed)),
+            };
+            toast(&said, None);
         });
     }
 }

@@ -15,7 +15,6 @@ pub fn Countdown(
     /// What stands there at the end.
     done: String,
     /// Loads the page again at the end.
-    #[prop(default = false)]
     reload: bool,
 ) -> impl IntoView {
     let (left, set_left) = signal(until_ms - now_ms);

@@ -57,7 +57,7 @@ mod browser {
     use crate::islands::dom::{all, announce, document};
     use domain::availability::State;
     use domain::view::LiveState;
-    use web_sys::{CustomEvent, CustomEventInit, Element};
+    use web_sys::{CustomEvent, CustomEventInit};
 
     pub(super) fn apply(message: &str, texts: &StockTexts) {
         let Ok(states) = serde_json::from_str::<Vec<LiveState>>(message) else { return };
@@ -85,7 +85,8 @@ mod browser {
             let before = badge.get_attribute("data-state");
             let text = words(&live.state, texts);
             let label = badge.query_selector(".state-text").ok().flatten();
-            if before.as_deref() == Some(code) && label.as_ref().and_then(Element::text_content).as_deref() == Some(&text) {
+            let shown = label.as_ref().and_then(|label| label.text_content());
+            if before.as_deref() == Some(code) && shown.as_deref() == Some(&text) {
                 continue;
             }
             let _ = badge.set_attribute("data-state", code);
