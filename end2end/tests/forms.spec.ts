@@ -169,7 +169,8 @@ for (const [act, state] of Object.entries(ACTS)) {
       const main = page.getByRole('main');
       await expect(main.getByText(t(`orders.${state}`), { exact: true }).first()).toBeVisible({ timeout: 1_000 });
     }).toPass({ timeout: 45_000 });
-    await expect(page.getByRole('main').getByText(t('orders.ev_paid'), { exact: true })).toHaveCount(state === 'paid' ? 1 : 0);
+    const timeline = page.getByRole('region', { name: t('orders.timeline') });
+    await expect(timeline.getByText(t('orders.ev_paid'), { exact: true })).toHaveCount(state === 'paid' ? 1 : 0);
     await member.close();
   });
 }
