@@ -31,6 +31,16 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/p/:code") view=ProductPage ssr=SsrMode::Async />
                     <Route path=path!("/basket") view=BasketPage ssr=SsrMode::Async />
                     <Route path=path!("/checkout") view=CheckoutPage ssr=SsrMode::Async />
+                    <Route path=path!("/pay/:code") view=PayPage ssr=SsrMode::Async />
+                    <Route path=path!("/orders") view=OrdersPage ssr=SsrMode::Async />
+                    <Route path=path!("/orders/:code") view=OrderPage ssr=SsrMode::Async />
+                    <Route path=path!("/me") view=MePage ssr=SsrMode::Async />
+                    <Route path=path!("/me/addresses") view=AddressesPage ssr=SsrMode::Async />
+                    <Route path=path!("/me/addresses/:id") view=AddressPage ssr=SsrMode::Async />
+                    <Route path=path!("/me/substitutes") view=SubstitutesPage ssr=SsrMode::Async />
+                    <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                    <Route path=path!("/sandbox/pay/:trade_no") view=SandboxPayPage ssr=SsrMode::Async />
+                    <Route path=path!("/sandbox/messages") view=SandboxMessagesPage ssr=SsrMode::Async />
                     <Route path=path!("/stores") view=StoresPage ssr=SsrMode::Async />
                     <Route path=path!("/settings") view=SettingsPage ssr=SsrMode::Async />
                     <Route path=path!("/about") view=AboutPage ssr=SsrMode::Async />

@@ -124,7 +124,7 @@ pub async fn checkout_place(#[server(flatten)] form: CheckoutFields) -> Result<S
 }
 
 /// Changes something on the checkout page and shows it again, with all that was
-/// typed: `keep`, `kind:pickup`, `set:<sku>:<packs>`, `swap:<sku>:<other>:<packs>`.
+/// typed: `keep`, `kind:pickup`, `address:new`, `set:<sku>:<packs>`, `swap:<sku>:<other>:<packs>`.
 #[server(prefix = "/api", endpoint = "checkout/adjust")]
 pub async fn checkout_adjust(adjust: String, #[server(flatten)] form: CheckoutFields) -> Result<(), AppError> {
     let cx = member_cx().await?;
@@ -136,6 +136,7 @@ pub async fn checkout_adjust(adjust: String, #[server(flatten)] form: CheckoutFi
             kind.clone_into(&mut form.kind);
             form.slot.clear();
         }
+        ("address", address) => address.clone_into(&mut form.address),
         ("set", sku) => cx.shop.set_qty(&cx.visit, &sku_id(sku)?, packs(words.next())?).await.map_err(fail)?,
         ("swap", sku) => {
             let other = sku_id(words.next().unwrap_or_default())?;
@@ -174,8 +175,7 @@ async fn keep_choices(cx: &Cx, form: &CheckoutFields) -> Result<(), AppError> {
 /// Saves the short form's address and chooses it, so that a second try does not save it twice.
 #[cfg(feature = "ssr")]
 async fn save_new_address(cx: &Cx, form: &mut CheckoutFields) -> Result<(), AppError> {
-    let wanted = form.kind != "pickup" && (form.address == NEW_ADDRESS || form.address.is_empty());
-    if !wanted || (form.address.is_empty() && form.area.trim().is_empty() && form.name.trim().is_empty()) {
+    if form.kind == "pickup" || form.address != NEW_ADDRESS {
         return Ok(());
     }
     let address = AddressForm {

@@ -3,16 +3,30 @@
 //! its texts by props.
 
 mod add_to_basket;
+mod basket_live;
+mod checkout_live;
 mod countdown;
 mod draft;
 pub(crate) mod dom;
 mod live_stock;
 mod locate;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod part;
 mod search_box;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod stock_event;
+mod order_live;
+mod submit_once;
+mod use_position;
 mod toast;
 
 pub use add_to_basket::*;
 pub use countdown::*;
+pub use use_position::*;
+pub use submit_once::*;
+pub use order_live::*;
+pub use checkout_live::*;
+pub use basket_live::*;
 pub use draft::*;
 pub use live_stock::*;
 pub use locate::*;

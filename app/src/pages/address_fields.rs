@@ -2,7 +2,7 @@
 
 use crate::islands::UsePosition;
 use leptos::prelude::*;
-use ui::components::Field;
+use ui::components::{Field, Icon};
 use ui::text::lang;
 use ui::tr;
 
@@ -27,20 +27,28 @@ pub fn AddressInputs(
     /// Longitude in degrees.
     #[prop(into)]
     lon: String,
-    /// Must they be filled in? At checkout another address may be chosen.
-    #[prop(default = true)]
-    required: bool,
 ) -> impl IntoView {
     let lang = lang();
     view! {
-        <Field name="name" label=tr!(lang, member.recipient) value=name autocomplete="name" maxlength=40 required=required />
-        <Field name="phone" label=tr!(lang, member.phone) value=phone kind="tel" inputmode="tel" autocomplete="tel" maxlength=20 required=required />
-        <Field name="area" label=tr!(lang, member.area) hint=tr!(lang, member.area_hint) value=area autocomplete="address-line1" required=required />
-        <Field name="detail" label=tr!(lang, member.detail) value=detail autocomplete="address-line2" required=required />
+        <Field name="name" label=tr!(lang, member.recipient) value=name autocomplete="name" maxlength=40 />
+        <Field name="phone" label=tr!(lang, member.phone) value=phone kind="tel" inputmode="tel" autocomplete="tel" maxlength=20 />
+        <Field name="area" label=tr!(lang, member.area) hint=tr!(lang, member.area_hint) value=area autocomplete="address-line1" />
+        <Field name="detail" label=tr!(lang, member.detail) value=detail autocomplete="address-line2" />
         <input type="hidden" name="lat" value=lat />
         <input type="hidden" name="lon" value=lon />
+        <div class="cluster" data-js>
+            <button class="button small" type="button" data-use-position><Icon name="pin" size=16 />{tr!(lang, member.use_position)}</button>
+            <span class="muted small" role="status" data-position-status></span>
+        </div>
+    }
+}
+
+/// Makes the position's button work; outside of parts that change in place.
+#[component]
+pub fn PositionButton() -> impl IntoView {
+    let lang = lang();
+    view! {
         <UsePosition
-            label=tr!(lang, member.use_position).to_owned()
             working=tr!(lang, member.position_working).to_owned()
             done=tr!(lang, member.position_done).to_owned()
             failed=tr!(lang, member.position_failed).to_owned()

@@ -2,12 +2,13 @@
 //! something is missing. Every control is a plain form; `BasketLive` answers at
 //! once where there is JavaScript.
 
+use super::live::Live;
 use super::load::loaded;
 use super::missing::IfMissing;
 use super::sums::{Rejected, Sums};
 use crate::api::basket::basket;
 use crate::api::cx::visit;
-use crate::islands::BasketLive;
+use crate::islands::{BasketDraft, BasketLive, DraftLine};
 use crate::shell::query_value;
 use domain::view::{BasketLine, BasketView, Lang, Totals};
 use leptos::prelude::*;
@@ -31,9 +32,13 @@ pub fn BasketPage() -> impl IntoView {
 fn page(view: BasketView, choose: &str, guest: bool) -> impl IntoView + use<> {
     let lang = lang();
     let empty = view.lines.is_empty() && view.gone.is_empty();
+    let skus: Vec<String> = view.live().map(|live| live.sku.to_string()).chain(super::live::skus(&view.fill_up)).collect();
+    let draft = view.lines.iter().map(|line| DraftLine { name: line.card.name.clone(), packs: line.qty.0 }).collect();
     let pricing = view.pricing.as_ref().and_then(|input| serde_json::to_string(input).ok());
     view! {
         <PageHead title=tr!(lang, basket.title) />
+        <Live skus=skus />
+        <BasketDraft lines=draft />
         <BasketLive failed=tr!(lang, basket.failed).to_owned() />
         <div id="basket" data-part="basket" data-pricing=pricing>
             <Undo view=view.clone() />
@@ -98,7 +103,8 @@ fn Line(line: BasketLine, open: bool) -> impl IntoView {
     let href = format!("/p/{}", card.code);
     let picture = href.clone();
     view! {
-        <li class="line" id=format!("line-{sku}") data-line=sku.clone() data-state=text::state_code(&card.live.state)>
+        <li class="line" id=format!("line-{sku}") data-line=sku.clone() data-state=text::state_code(&card.live.state)
+            data-wanted=line.qty.0 data-short=line.short_to.map(|_| "")>
             <a class="row-picture" href=picture tabindex="-1" aria-hidden="true"><Picture name=card.picture.clone() size=56 /></a>
             <div class="line-main">
                 <div class="line-top">

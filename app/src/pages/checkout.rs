@@ -2,7 +2,8 @@
 //! coupon, a line that ran short) posts the whole form, so that nothing typed
 //! is lost; the session keeps it.
 
-use super::address_fields::AddressInputs;
+use super::address_fields::{AddressInputs, PositionButton};
+use super::live::Live;
 use super::load::loaded;
 use super::missing::{IfMissing, reasons};
 use super::sums::{Rejected, Sums};
@@ -44,7 +45,9 @@ fn page(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
     };
     view! {
         <PageHead title=tr!(lang, checkout.title) back="/basket" />
-        <CheckoutLive skus=skus failed=tr!(lang, basket.failed).to_owned() busy=tr!(lang, checkout.placing).to_owned() />
+        <Live skus=skus />
+        <CheckoutLive failed=tr!(lang, basket.failed).to_owned() />
+        <PositionButton />
         <div id="checkout" data-part="checkout">{body}</div>
     }
 }
@@ -174,34 +177,45 @@ fn Instead(sku: SkuId, candidate: Candidate, packs: i64) -> impl IntoView {
     }
 }
 
-/// The member's addresses as cards, and the short form for another one.
+/// The member's addresses as cards, or the short form for a new one.
 #[component]
 fn Addresses(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
     let lang = lang();
     let none = view.addresses.is_empty();
-    let chosen = view.address.as_ref().map(ToString::to_string).unwrap_or_default();
-    let is_new = none || typed.address == NEW_ADDRESS;
     let error = field_error("address").map(|error| text::sentence(lang, &error));
-    let new_fields = view! {
-        <div class="new-address form">
-            <AddressInputs name=typed.name.clone() phone=typed.phone.clone() area=typed.area.clone() detail=typed.detail.clone() lat=typed.lat.clone() lon=typed.lon.clone() required=false />
-        </div>
+    let chosen = view.address.as_ref().map(ToString::to_string).unwrap_or_default();
+    let choice = if none || typed.address == NEW_ADDRESS {
+        view! {
+            <input type="hidden" name="address" value=NEW_ADDRESS />
+            <div class="form">
+                <AddressInputs name=typed.name.clone() phone=typed.phone.clone() area=typed.area.clone() detail=typed.detail.clone() lat=typed.lat.clone() lon=typed.lon.clone() />
+            </div>
+            {(!none).then(|| view! { <AddressMode value="address:" label=tr!(lang, checkout.my_addresses) /> })}
+        }
+        .into_any()
+    } else {
+        view! {
+            {view.addresses.into_iter().map(|address| {
+                let checked = address.id.as_str() == chosen;
+                view! { <AddressCard address=address checked=checked /> }
+            }).collect_view()}
+            <AddressMode value="address:new" label=tr!(lang, checkout.new_address) />
+        }
+        .into_any()
     };
     view! {
         <fieldset class="choices" aria-describedby=error.is_some().then_some("address-error")>
             <legend>{tr!(lang, checkout.address)}</legend>
             {error.map(|error| view! { <p id="address-error" class="field-error"><Icon name="alert" size=16 />{error}</p> })}
-            {view.addresses.into_iter().map(|address| {
-                let checked = !is_new && address.id.as_str() == chosen;
-                view! { <AddressCard address=address checked=checked /> }
-            }).collect_view()}
-            {if none {
-                view! { <input type="hidden" name="address" value=NEW_ADDRESS />{new_fields} }.into_any()
-            } else {
-                view! { <Choice name="address" value=NEW_ADDRESS checked=is_new label=tr!(lang, checkout.new_address) />{new_fields} }.into_any()
-            }}
+            {choice}
         </fieldset>
     }
+}
+
+/// Turns from the cards to the short form, and back.
+#[component]
+fn AddressMode(value: &'static str, label: &'static str) -> impl IntoView {
+    view! { <div><button class="button small" type="submit" name="adjust" value=value formaction=ADJUST formnovalidate>{label}</button></div> }
 }
 
 #[component]
@@ -285,7 +299,7 @@ fn Line(line: BasketLine) -> impl IntoView {
     let sku = card.sku.to_string();
     let state = text::state_code(&card.live.state);
     view! {
-        <li class="line" data-line=sku.clone() data-state=state>
+        <li class="line" data-line=sku.clone() data-state=state data-wanted=line.qty.0 data-short=line.short_to.map(|_| "")>
             <span class="row-picture"><Picture name=card.picture.clone() size=56 /></span>
             <div class="line-main">
                 <div class="line-top"><span class="line-name">{card.name.clone()}</span><span class="num">"× "{line.qty.0}</span></div>

@@ -1,0 +1,142 @@
+//! The basket answers at once: the same pricing as the server's runs here on
+//! what the page was priced from, and the server's answer then takes its place.
+
+use leptos::prelude::*;
+
+/// Sends the forms of the part `basket` in place, and follows the stock.
+#[island]
+pub fn BasketLive(
+    /// Shown when the shop cannot be reached.
+    failed: String,
+) -> impl IntoView {
+    Effect::new(move |_| {
+        #[cfg(target_arch = "wasm32")]
+        browser::listen(&failed);
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = &failed;
+    });
+}
+
+#[cfg(target_arch = "wasm32")]
+mod browser {
+    use crate::islands::dom::{all, set_basket_count};
+    use crate::islands::part::{Post, Sender, part, post_of};
+    use crate::islands::stock_event;
+    use domain::Packs;
+    use domain::pricing::{Input, Priced, price};
+    use leptos::prelude::*;
+    use ui::format::{price_parts, yuan};
+    use wasm_bindgen::JsCast;
+    use web_sys::{Element, HtmlElement, HtmlFormElement, HtmlInputElement, SubmitEvent};
+
+    pub(super) fn listen(failed: &str) {
+        let sender = Sender::new("basket", failed);
+        let own = sender.clone();
+        let submit = window_event_listener_untyped("submit", move |event| {
+            let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
+            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+            let in_part = part("basket").is_some_and(|part| part.contains(Some(&form)));
+            if event.default_prevented() || !in_part || !form.has_attribute("data-enhance") {
+                return;
+            }
+            event.prevent_default();
+            if let Some(post) = show_at_once(&form, event.submitter().as_ref()) {
+                own.send(post);
+            }
+        });
+        let own = sender.clone();
+        // A number that was typed counts when it is left.
+        let change = window_event_listener_untyped("change", move |event| {
+            let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
+            let form = input.closest("form[data-qty]").ok().flatten().and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
+            if let Some(post) = form.and_then(|form| show_at_once(&form, None)) {
+                own.send(post);
+            }
+        });
+        let stock = stock_event::on_change(move |_| sender.refresh());
+        on_cleanup(move || {
+            submit.remove();
+            change.remove();
+            stock.remove();
+        });
+    }
+
+    /// Shows what the form will do, and what is to be sent.
+    fn show_at_once(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option<Post> {
+        let sku = form.query_selector("[name=\"sku\"]").ok()?.and_then(|input| input.get_attribute("value"));
+        let action = form.get_attribute("action")?;
+        if form.has_attribute("data-qty") {
+            let input: HtmlInputElement = form.query_selector("[name=\"packs\"]").ok()??.dyn_into().ok()?;
+            let step: i64 = button.and_then(|button| button.get_attribute("value")?.parse().ok()).unwrap_or(0);
+            let packs = (input.value().parse::<i64>().ok()? + step).clamp(0, Packs::MAX_IN_BASKET.0);
+            input.set_value(&packs.to_string());
+            reprice(sku.as_deref()?, packs);
+            return post_of(form, None).map(|post| Post { key: sku, ..post });
+        }
+        if action.ends_with("/remove") {
+            let line = form.closest("[data-line]").ok().flatten();
+            reprice(sku.as_deref()?, 0);
+            let post = post_of(form, button);
+            if let Some(line) = line {
+                let _ = line.set_attribute("data-leaving", "");
+            }
+            return post;
+        }
+        post_of(form, button)
+    }
+
+    /// Prices the basket with another quantity of `sku`, and shows the amounts.
+    fn reprice(sku: &str, packs: i64) {
+        let Some(part) = part("basket") else { return };
+        let input = part.get_attribute("data-pricing").and_then(|text| serde_json::from_str::<Input>(&text).ok());
+        let Some(mut input) = input else { return };
+        if let Some(line) = input.lines.iter_mut().find(|line| line.sku.as_str() == sku) {
+            line.qty = Packs(packs);
+        }
+        show(&price(&input));
+        set_basket_count(input.lines.iter().map(|line| line.qty.0).sum());
+        if let Ok(text) = serde_json::to_string(&input) {
+            let _ = part.set_attribute("data-pricing", &text);
+        }
+    }
+
+    fn show(priced: &Priced) {
+        for line in &priced.lines {
+            let at = format!("[data-line=\"{}\"]", line.sku);
+            set_money(&format!("{at} [data-line-total] .money"), line.total);
+            set_text(&format!("{at} [data-line-gross]"), &yuan(line.gross));
+        }
+        set_money("[data-sum=\"payable\"] .money", priced.payable);
+        set_text("[data-sum=\"goods\"]", &yuan(priced.shelf_total));
+        set_text("[data-sum=\"saved\"]", &yuan(priced.discount_total));
+        for step in &priced.steps {
+            // Two offers of one step have a row each; the server's answer fills them.
+            let rows = all(&format!("[data-sum=\"{}\"]", step.step));
+            let same = priced.steps.iter().filter(|other| other.step == step.step).count();
+            if let ([row], 1) = (rows.as_slice(), same) {
+                row.set_text_content(Some(&format!("−{}", yuan(step.amount))));
+            }
+        }
+        if priced.delivery_fee.is_positive() {
+            set_text("[data-sum=\"delivery\"]", &yuan(priced.delivery_fee));
+        }
+    }
+
+    fn set_text(selector: &str, text: &str) {
+        for element in all(selector) {
+            element.set_text_content(Some(text));
+        }
+    }
+
+    fn set_money(selector: &str, amount: domain::Fen) {
+        let (sign, whole, fen) = price_parts(amount);
+        for element in all(selector) {
+            set_parts(&element, &format!("{sign}<span class=\"money-sign\">¥</span>{whole}<span class=\"money-fen\">.{fen}</span>"));
+        }
+    }
+
+    /// Only digits and the markup above ever come here.
+    fn set_parts(element: &Element, html: &str) {
+        element.set_inner_html(html);
+    }
+}
