@@ -50,7 +50,7 @@ pub fn new_basket() -> BasketId {
 
 /// A short random word under which the log has an error.
 pub fn reference() -> String {
-    domain::code::encode(u128::from(rand::random::<u64>() >> 24), 8)
+    domain::code::encode(u128::from(rand::random::<u64>()), 7)
 }
 
 fn hex(bytes: &[u8]) -> String {

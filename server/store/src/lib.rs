@@ -15,6 +15,7 @@ pub mod writer;
 pub mod baskets;
 pub mod catalogue;
 pub mod checks;
+pub mod exports;
 pub mod feeds;
 pub mod goods;
 pub mod members;

@@ -1,0 +1,179 @@
+//! Everything that `zaijia …` can be told. Each command opens the shop, calls
+//! one use case, says what came of it, and closes the shop.
+
+mod data;
+mod serve;
+mod staff;
+mod till;
+
+use crate::config::{Config, ConfigError, Flags};
+use crate::operation;
+use clap::{Parser, Subcommand};
+use service::ports::{SandboxMessenger, SystemClock, SystemRandom};
+use service::{Ports, Settings, Shop};
+use std::process::ExitCode;
+use std::sync::Arc;
+use store::Store;
+
+/// The member shop of a supermarket whose goods stand on real shelves.
+#[derive(Debug, Parser)]
+#[command(name = "zaijia", version, propagate_version = true)]
+pub struct Cli {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `zaijia` can be told.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the shop.
+    Serve(serve::Serve),
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Read stores, goods, stock, sales and offers from CSV or XLSX files.
+    Import(data::Import),
+    /// Play recorded till sales against a running shop.
+    Feed(till::Feed),
+    /// Prove the books: levels equal movements, orders their lines, shares their discounts.
+    Check,
+    /// Copy the database of a running shop into a file.
+    Backup(data::Backup),
+    /// Write orders, stock or goods as CSV.
+    Export(data::Export),
+    /// Staff accounts.
+    #[command(subcommand)]
+    User(staff::User),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(staff::Token),
+    /// Member prices of a phone's owner.
+    #[command(subcommand)]
+    Member(staff::Member),
+    /// Report packs of an order's line as missing from the shelf; refunds them.
+    Short(staff::Short),
+    /// Say why a product can be sold as often as it can.
+    Why(staff::Why),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The shop.
+    #[error(transparent)]
+    Shop(#[from] service::Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A file or the network.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// In words.
+    #[error("{0}")]
+    Said(String),
+    /// Nothing failed, but the answer is no: said already.
+    #[error("")]
+    Findings,
+}
+
+/// What a command answers.
+pub type Done = Result<(), Failure>;
+
+/// Runs a command; the process ends with its code.
+pub async fn run(cli: Cli) -> ExitCode {
+    let failed = match Config::load(&cli.flags) {
+        Ok(config) => obey(cli.command, config).await.err(),
+        Err(error) => Some(error.into()),
+    };
+    match failed {
+        None => ExitCode::SUCCESS,
+        Some(Failure::Findings) => ExitCode::FAILURE,
+        Some(failure) => {
+            let mut text = failure.to_string();
+            let mut cause = std::error::Error::source(&failure);
+            while let Some(error) = cause {
+                let more = error.to_string();
+                if !text.ends_with(&more) {
+                    text = format!("{text}: {more}");
+                }
+                cause = error.source();
+            }
+            eprintln!("zaijia: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(command: Command, mut config: Config) -> Done {
+    // A command speaks for itself; the server's log is told in the settings.
+    if !matches!(command, Command::Serve(_)) && config.log_filter == "info" {
+        "warn".clone_into(&mut config.log_filter);
+    }
+    operation::start_logs(&config);
+    match command {
+        Command::Serve(serve) => serve.run(config).await,
+        Command::Feed(feed) => feed.run().await,
+        command => {
+            let shop = open(&config).await?;
+            let done = with_shop(command, &config, &shop).await;
+            shop.store().close().await;
+            done
+        }
+    }
+}
+
+async fn with_shop(command: Command, config: &Config, shop: &Shop) -> Done {
+    match command {
+        Command::Serve(_) | Command::Feed(_) => Ok(()),
+        Command::Migrate => {
+            println!("the schema is up to date");
+            Ok(())
+        }
+        Command::Import(import) => import.run(shop).await,
+        Command::Check => data::check(shop).await,
+        Command::Backup(backup) => backup.run(config, shop).await,
+        Command::Export(export) => export.run(shop).await,
+        Command::User(user) => user.run(shop).await,
+        Command::Token(token) => token.run(shop).await,
+        Command::Member(member) => member.run(shop).await,
+        Command::Short(short) => short.run(shop).await,
+        Command::Why(why) => why.run(shop).await,
+    }
+}
+
+/// Opens the shop of these settings, its schema brought up to date.
+///
+/// # Errors
+/// If the key or the database cannot be had.
+pub async fn open(config: &Config) -> Result<Shop, Failure> {
+    let sandbox_key = config.key()?;
+    if let Some(folder) = config.sqlite_file().as_deref().and_then(std::path::Path::parent) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let store = Store::open(&config.store()).await?;
+    store.migrate().await?;
+    let settings = Settings {
+        hold_ms: config.hold_min.clamp(1, 24 * 60) * domain::time::MINUTE_MS,
+        public_url: config.public_url(),
+        sandbox: config.sandbox,
+        sandbox_key,
+        slot_days: config.slot_days.clamp(1, 30),
+    };
+    let ports = ports(&store, &settings);
+    Ok(Shop::new(store, ports, settings))
+}
+
+fn ports(store: &Store, settings: &Settings) -> Ports {
+    Ports {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        channel: Arc::new(service::sandbox::SandboxChannel::new(store.clone(), settings)),
+        messenger: Arc::new(SandboxMessenger),
+    }
+}

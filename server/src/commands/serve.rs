@@ -1,0 +1,176 @@
+//! `zaijia serve`: the shop, its jobs, and an orderly end.
+
+use super::{Done, Failure};
+use crate::assets::Assets;
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::{Server, live, operation, router};
+use axum::serve::ListenerExt;
+use clap::Args;
+use leptos::config::LeptosOptions;
+use service::Shop;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Requests in hand may take this long once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long)]
+    addr: Option<SocketAddr>,
+    /// Where the shop is reached from outside.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Folder of styles, scripts and pictures.
+    #[arg(long, value_name = "FOLDER")]
+    site: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Serves until the process is told to stop.
+    pub(super) async fn run(self, mut config: Config) -> Done {
+        config.addr = self.addr.unwrap_or(config.addr);
+        config.public_url = self.public_url.or(config.public_url);
+        config.site = self.site.or(config.site);
+        let metrics = operation::start_metrics();
+        let listener = TcpListener::bind(config.addr)
+            .await
+            .map_err(|error| Failure::Said(format!("{} cannot be listened on: {error}", config.addr)))?;
+        config.addr = listener.local_addr()?;
+        let shop = super::open(&config).await?;
+        let assets = Assets::load(config.site.as_deref())?;
+        if assets.is_empty() {
+            tracing::warn!("no styles and scripts were found: pages are plain (cargo xtask build makes them)");
+        }
+        let (stop, stopped) = watch::channel(false);
+        let leptos = LeptosOptions::builder()
+            .output_name(assets.output_name())
+            .site_root("target/site")
+            .site_pkg_dir("pkg")
+            .site_addr(config.addr)
+            .hash_files(false)
+            .env(leptos_env())
+            .build();
+        let server = Server {
+            live: live::Live::start(&shop, stopped.clone()),
+            limits: Arc::new(Limits::new(config.visitor_per_second, config.address_per_second)),
+            assets: Arc::new(assets),
+            config: Arc::new(config),
+            shop: shop.clone(),
+            metrics,
+            leptos,
+        };
+        let ticker = tokio::spawn(tick(server.clone(), stopped.clone()));
+        let done = serve(listener, server, stop, stopped).await;
+        end(ticker, &shop).await;
+        done
+    }
+}
+
+fn leptos_env() -> leptos::config::Env {
+    // In development pages reload themselves; told by cargo-leptos or xtask.
+    if std::env::var_os("LEPTOS_WATCH").is_some() { leptos::config::Env::DEV } else { leptos::config::Env::PROD }
+}
+
+async fn serve(
+    listener: TcpListener,
+    server: Server,
+    stop: watch::Sender<bool>,
+    mut stopped: watch::Receiver<bool>,
+) -> Done {
+    let url = server.config.public_url();
+    let service = router::router(server).into_make_service_with_connect_info::<SocketAddr>();
+    // Without this small answers wait for the client's acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let mut graceful = stopped.clone();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let _ = graceful.wait_for(|stop| *stop).await;
+    });
+    tracing::info!(%url, "the shop is open");
+    println!("Zaijia is open at {url}");
+    tokio::spawn(async move {
+        signalled().await;
+        tracing::info!("the shop closes: requests in hand are finished");
+        // Without receivers nothing is left to stop.
+        let _ = stop.send(true);
+    });
+    let late = async {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(Failure::from),
+        () = late => {
+            tracing::warn!("some requests took longer than the time to stop");
+            Ok(())
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signalled() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be heard");
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupt.await;
+    }
+}
+
+/// Jobs: what is due each second, and tidying each minute. One run at a time.
+async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut seconds: u64 = 0;
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = every.tick() => {}
+        }
+        seconds += 1;
+        if let Err(error) = server.shop.run_due(server.shop.now()).await {
+            tracing::error!(%error, "a job failed");
+        }
+        if seconds.is_multiple_of(60) {
+            server.limits.tidy();
+            if let Some(metrics) = &server.metrics {
+                metrics.run_upkeep();
+            }
+            if let Err(error) = server.shop.tidy_members(server.shop.now()).await {
+                tracing::error!(%error, "sessions could not be tidied");
+            }
+        }
+    }
+}
+
+async fn end(ticker: JoinHandle<()>, shop: &Shop) {
+    if tokio::time::timeout(GRACE, ticker).await.is_err() {
+        tracing::warn!("a job took longer than the time to stop");
+    }
+    shop.store().close().await;
+    tracing::info!("the shop is closed");
+}

@@ -1,0 +1,171 @@
+//! What is refused before a page or a server function runs, and what every
+//! answer carries: cross-site requests, functions that are not the visitor's,
+//! security headers.
+
+use crate::Server;
+use app::api::access::{Access, access};
+use app::api::cx::{Visitor, is_plain_form};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::Code;
+use ui::AppError;
+
+/// Paths whose callers are no browsers and prove themselves by a token or a signature.
+const EXEMPT: [&str; 2] = ["/api/v1/", "/api/pay/"];
+
+/// Refuses requests that another site made a browser send.
+///
+/// A browser says by `Sec-Fetch-Site` where a request comes from; an older one
+/// by `Origin`. A client that says neither is no browser and carries no
+/// visitor's cookie by itself.
+pub async fn same_site(State(server): State<Server>, request: Request, next: Next) -> Response {
+    if is_same_site(request.method(), request.uri().path(), request.headers(), &server.config.public_url()) {
+        return next.run(request).await;
+    }
+    tracing::warn!(path = request.uri().path(), "a cross-site request was refused");
+    refusal(Code::Forbidden)
+}
+
+fn is_same_site(method: &Method, path: &str, headers: &HeaderMap, public_url: &str) -> bool {
+    if method.is_safe() || EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
+        return true;
+    }
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let origin = text(header::ORIGIN);
+    if origin == Some(public_url) {
+        return true;
+    }
+    match (text(HeaderName::from_static("sec-fetch-site")), origin) {
+        (Some("same-origin" | "none"), _) | (None, None) => true,
+        (Some(_), _) => false,
+        (None, Some(origin)) => {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_some() && authority == text(header::HOST)
+        }
+    }
+}
+
+/// Refuses a server function that is not listed, or that is not the visitor's.
+pub async fn authorise(request: Request, next: Next) -> Response {
+    let Some(who) = access(request.uri().path()) else { return refusal(Code::NotFound) };
+    let member = request.extensions().get::<Visitor>().and_then(|visitor| visitor.member.as_ref());
+    if who == Access::Anyone || member.is_some() {
+        return next.run(request).await;
+    }
+    let (parts, _) = request.into_parts();
+    if is_plain_form(&parts) {
+        let back = parts.headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).map_or("/", path_of);
+        return Redirect::to(&format!("/sign-in?back={}", encode(back))).into_response();
+    }
+    refusal(Code::SignInFirst)
+}
+
+/// Path and query of a URL.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("/", |at| &rest[at..])
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+/// An error as JSON, with its status, as the stubs in the browser read it.
+pub fn refusal(error: impl Into<AppError>) -> Response {
+    let error = error.into();
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, axum::Json(error)).into_response()
+}
+
+/// The Content-Security-Policy of a page whose scripts carry `nonce`.
+pub fn policy(nonce: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!(
+        "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
+         img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; \
+         frame-ancestors 'none'"
+    ))
+    .ok()
+}
+
+/// The policy of Swagger UI, which styles itself.
+const SWAGGER: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+/// The policy of everything that is no page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Pages that show what is a member's own: no copy stays in the browser.
+const PRIVATE: [&str; 8] = ["/me", "/orders", "/checkout", "/pay", "/basket", "/sign-in", "/sandbox", "/api"];
+
+/// Adds what every answer carries.
+pub async fn headers(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let html = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let out = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        if !out.contains_key(&name) {
+            out.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // Whole paths within the shop: a plain form's error goes back to the page it came from.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("permissions-policy"), "geolocation=(self), camera=(), microphone=(), payment=()");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(header::CONTENT_SECURITY_POLICY, if path.starts_with("/swagger") { SWAGGER } else { NOTHING });
+    if server.config.is_https() {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    let private = PRIVATE.iter().any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    if private {
+        set(header::CACHE_CONTROL, "no-store");
+    } else if html {
+        set(header::CACHE_CONTROL, "private, no-cache");
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&'static str, &'static str)]) -> bool {
+        let headers = pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        is_same_site(&Method::POST, "/api/basket/add", &headers.collect(), "https://shop.example")
+    }
+
+    #[test]
+    fn a_form_on_another_site_is_refused() {
+        assert!(from(&[("sec-fetch-site", "same-origin")]));
+        assert!(from(&[("origin", "https://shop.example"), ("sec-fetch-site", "cross-site")]));
+        assert!(from(&[("origin", "http://127.0.0.1:3000"), ("host", "127.0.0.1:3000")]));
+        assert!(from(&[]));
+        assert!(!from(&[("sec-fetch-site", "cross-site")]));
+        assert!(!from(&[("sec-fetch-site", "same-site")]));
+        assert!(!from(&[("origin", "null"), ("host", "127.0.0.1:3000")]));
+        assert!(!from(&[("origin", "https://evil.example"), ("host", "127.0.0.1:3000")]));
+    }
+
+    #[test]
+    fn reading_and_callbacks_are_not_asked_where_they_come_from() {
+        let cross = HeaderMap::from_iter([(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static("cross-site"))]);
+        assert!(is_same_site(&Method::GET, "/", &cross, ""));
+        assert!(is_same_site(&Method::POST, "/api/pay/sandbox/callback", &cross, ""));
+        assert!(!is_same_site(&Method::POST, "/api/basket/add", &cross, ""));
+    }
+
+    #[test]
+    fn the_way_back_is_a_path() {
+        assert_eq!(path_of("http://127.0.0.1:3000/orders?x=1"), "/orders?x=1");
+        assert_eq!(path_of("http://127.0.0.1:3000"), "/");
+        assert_eq!(encode("/orders?x=1"), "/orders%3Fx%3D1");
+    }
+}

@@ -1,0 +1,93 @@
+//! How often one visitor, and one address, may ask this server. Business
+//! limits (codes, coupons) are counted in the database instead.
+
+use crate::Server;
+use crate::visitor::{address, cookie};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::num::NonZeroU32;
+
+/// A visitor may come in bursts of this many seconds' worth.
+const BURST_S: u32 = 4;
+/// Visitors that are counted at a time, at most; then the counters of those who were quiet go.
+const MOST: usize = 200_000;
+
+/// Counters by session and by address.
+#[derive(Debug)]
+pub struct Limits {
+    visitor: Option<DefaultKeyedRateLimiter<String>>,
+    address: Option<DefaultKeyedRateLimiter<String>>,
+}
+
+fn limiter(per_second: u32) -> Option<DefaultKeyedRateLimiter<String>> {
+    let per_second = NonZeroU32::new(per_second)?;
+    let burst = per_second.saturating_mul(NonZeroU32::new(BURST_S)?);
+    Some(RateLimiter::keyed(Quota::per_second(per_second).allow_burst(burst)))
+}
+
+impl Limits {
+    /// Limits in requests a second on average; 0 is none.
+    pub fn new(visitor_per_second: u32, address_per_second: u32) -> Self {
+        Self { visitor: limiter(visitor_per_second), address: limiter(address_per_second) }
+    }
+
+    /// Takes one request; the seconds to wait if it is one too many.
+    pub fn check(&self, session: Option<&str>, address: &str) -> Result<(), u64> {
+        let checks = [(&self.visitor, session), (&self.address, (!address.is_empty()).then_some(address))];
+        for (limiter, key) in checks {
+            if let (Some(limiter), Some(key)) = (limiter, key) {
+                limiter.check_key(&key.to_owned()).map_err(|refused| {
+                    refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets who has been quiet.
+    pub fn tidy(&self) {
+        for limiter in [&self.visitor, &self.address].into_iter().flatten() {
+            limiter.retain_recent();
+            if limiter.len() < MOST / 2 {
+                limiter.shrink_to_fit();
+            }
+        }
+    }
+}
+
+/// Refuses a request that is one too many.
+pub async fn limit(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let from = address(&request, server.config.behind_proxy);
+    // A made-up cookie gives a visitor a counter of its own, but not a new address.
+    let session = cookie(request.headers(), "zaijia_session").filter(|value| value.len() <= 64);
+    match server.limits.check(session, &from) {
+        Ok(()) => next.run(request).await,
+        Err(wait_s) => {
+            metrics::counter!("zaijia_http_limited_total").increment(1);
+            let error = ui::AppError::from(domain::UserError::new(domain::Code::TooMany).with("retry_s", wait_s));
+            let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(error)).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+            response
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_too_many_is_told_when_to_come_back() {
+        let limits = Limits::new(1, 0);
+        for _ in 0..BURST_S {
+            assert_eq!(limits.check(Some("a"), "x"), Ok(()));
+        }
+        assert!(limits.check(Some("a"), "x").is_err());
+        assert_eq!(limits.check(Some("b"), "x"), Ok(()));
+        assert_eq!(limits.check(None, "x"), Ok(()));
+    }
+}

@@ -1,0 +1,161 @@
+//! Every path and the layers around it.
+//!
+//! From the outside in: request id, log, panics, security headers, files,
+//! limits, compression, time; then for what a browser asks: cross-site guard,
+//! session, visitor; and for server functions who may call them. Callbacks and
+//! the API for tills have no session: they prove themselves otherwise.
+
+use crate::{Server, api, guard, limits, live, operation, session, visitor};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use leptos::prelude::*;
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+/// A request must be answered (a stream: begun) within this time.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What a form or a server function's call may weigh.
+const FORM_BYTES: usize = 64 * 1024;
+/// What a batch of a feed may weigh.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The shop's router.
+pub fn router(server: Server) -> Router {
+    let for_browsers = browsers(&server).layer(RequestBodyLimitLayer::new(FORM_BYTES));
+    let for_machines = api::routes().layer(RequestBodyLimitLayer::new(BATCH_BYTES));
+    Router::new()
+        .merge(for_browsers)
+        .merge(for_machines)
+        .layer(DefaultBodyLimit::disable())
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(4)))
+        .layer(from_fn_with_state(server.clone(), limits::limit))
+        .merge(operations())
+        .layer(from_fn_with_state(server.clone(), files))
+        .layer(from_fn_with_state(server.clone(), guard::headers))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(measure))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_answer).on_failure(()))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(server)
+}
+
+/// Health and metrics: neither limited nor slowed down.
+fn operations() -> Router<Server> {
+    Router::new()
+        .route("/healthz", get(operation::healthz))
+        .route("/readyz", get(operation::readyz))
+        .route("/metrics", get(operation::metrics))
+}
+
+/// Pages, server functions, live streams, and the page that is not there.
+fn browsers(server: &Server) -> Router<Server> {
+    let context = context(server);
+    let leptos = server.leptos.clone();
+    let shell = {
+        let leptos = leptos.clone();
+        move || app::shell(leptos.clone())
+    };
+    let functions = Router::new()
+        .route("/api/{*function}", post(call))
+        .layer(from_fn(guard::authorise));
+    let missing = {
+        let (context, shell) = (context.clone(), shell.clone());
+        move |request: Request| {
+            let page = leptos_axum::render_app_async_with_context(context.clone(), shell.clone());
+            async move {
+                let mut response = page(request).await;
+                if response.status() == StatusCode::OK {
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                }
+                response
+            }
+        }
+    };
+    Router::new()
+        .leptos_routes_with_context(server, generate_route_list(app::App), context, shell)
+        .merge(functions)
+        .route("/live", get(live::stock))
+        .route("/live/order/{code}", get(live::order))
+        .fallback(missing)
+        .layer(from_fn_with_state(server.clone(), visitor::identify))
+        .layer(session::layer(&server.shop, server.config.is_https()))
+        .layer(from_fn_with_state(server.clone(), guard::same_site))
+}
+
+/// What pages and server functions find as Leptos contexts, and the policy that
+/// goes with the page's nonce.
+fn context(server: &Server) -> impl Fn() + Clone + Send + Sync + 'static {
+    let shop = server.shop.clone();
+    move || {
+        provide_context(shop.clone());
+        let nonce = leptos::nonce::use_nonce();
+        if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), nonce)
+            && let Some(policy) = guard::policy(&nonce)
+        {
+            response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+}
+
+/// Runs a server function.
+async fn call(State(server): State<Server>, request: Request) -> Response {
+    let shop = server.shop.clone();
+    leptos_axum::handle_server_fns_with_context(move || provide_context(shop.clone()), request).await.into_response()
+}
+
+/// Answers requests for files before anything is looked up for them.
+async fn files(State(server): State<Server>, request: Request, next: Next) -> Response {
+    match server.assets.answer(request.method(), request.uri().path(), request.headers()) {
+        Some(file) => file,
+        None => next.run(request).await,
+    }
+}
+
+/// Counts requests and how long they took, by route.
+async fn measure(request: Request, next: Next) -> Response {
+    let started = std::time::Instant::now();
+    let method = request.method().as_str().to_owned();
+    let response = next.run(request).await;
+    let labels = [("method", method), ("status", response.status().as_u16().to_string())];
+    metrics::counter!("zaijia_http_requests_total", &labels).increment(1);
+    metrics::histogram!("zaijia_http_request_seconds").record(started.elapsed().as_secs_f64());
+    response
+}
+
+fn span(request: &axum::http::Request<Body>) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-");
+    // Paths only: a query may hold what was typed.
+    tracing::info_span!("http", id, method = %request.method(), path = request.uri().path())
+}
+
+fn log_answer(response: &axum::http::Response<impl Sized>, took: Duration, _: &tracing::Span) {
+    let (status, took_ms) = (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    if status >= 500 {
+        tracing::warn!(status, took_ms, "answered");
+    } else {
+        tracing::debug!(status, took_ms, "answered");
+    }
+}
+
+/// A defect: logged with a reference that the visitor sees, too.
+fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let reference = service::members::reference();
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+    tracing::error!(%reference, cause = text.unwrap_or("unknown"), "a request panicked");
+    guard::refusal(ui::AppError::internal(reference))
+}
