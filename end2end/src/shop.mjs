@@ -46,16 +46,28 @@ const FILES = ['', '-wal', '-shm'];
  * @returns {string} the database file
  */
 export function makeTemplate() {
-  const file = join(mkdtempSync(join(tmpdir(), 'zaijia-template-')), 'shop.sqlite');
-  fill(`sqlite://${file}`);
+  const data = mkdtempSync(join(tmpdir(), 'zaijia-template-'));
+  const file = join(data, 'shop.sqlite');
+  fill({ database: `sqlite://${file}`, data });
   return file;
 }
 
+/**
+ * Where a shop keeps what it knows.
+ * @typedef {{ database: string, data: string, schema?: string }} Place
+ */
+
+/** The flags that name a place.
+ * @param {Place} place */
+function flags({ database, data, schema }) {
+  return ['--database', database, '--data', data, ...(schema ? ['--schema', schema] : [])];
+}
+
 /** Migrates a database and imports the demo goods.
- * @param {string} url */
-function fill(url) {
+ * @param {Place} place */
+function fill(place) {
   for (const args of [['migrate'], ['import', '--demo']]) {
-    execFileSync(binary(), [...args, '--database-url', url], {
+    execFileSync(binary(), [...args, ...flags(place)], {
       cwd: ROOT, env: environment(), stdio: ['ignore', 'ignore', 'inherit'], timeout: 120_000,
     });
   }
@@ -72,25 +84,30 @@ export class Shop {
   /** @type {import('node:child_process').ChildProcess | undefined} */
   #server;
   #log = '';
-  #folder = '';
-  #databaseUrl = '';
+  /** @type {Place} */
+  #place;
   #port = 0;
+  /** @type {string | undefined} */
+  #token;
 
-  /** Opens a shop: on a copy of the template, or in the database given (which is filled first).
-   * @param {{ template?: string, databaseUrl?: string }} from */
-  static async open({ template, databaseUrl }) {
-    const shop = new Shop();
-    if (databaseUrl) {
-      fill(databaseUrl);
-      shop.#databaseUrl = databaseUrl;
+  /** @param {Place} place */
+  constructor(place) {
+    this.#place = place;
+  }
+
+  /** Opens a shop: on a copy of the template, or in a schema of a PostgreSQL (which is filled first).
+   * @param {{ template?: string, postgres?: { database: string, schema: string } }} from */
+  static async open({ template, postgres }) {
+    const data = mkdtempSync(join(tmpdir(), 'zaijia-shop-'));
+    const file = join(data, 'shop.sqlite');
+    const shop = new Shop({ database: `sqlite://${file}`, ...postgres, data });
+    if (postgres) {
+      fill(shop.#place);
     } else {
       if (!template) throw new Error('no template: is the global set-up missing?');
-      shop.#folder = mkdtempSync(join(tmpdir(), 'zaijia-shop-'));
-      const file = join(shop.#folder, 'shop.sqlite');
       for (const end of FILES) {
         if (existsSync(template + end)) copyFileSync(template + end, file + end);
       }
-      shop.#databaseUrl = `sqlite://${file}`;
     }
     shop.#port = await freePort();
     await shop.start();
@@ -110,7 +127,7 @@ export class Shop {
   /** Starts the server, and waits until it says that it is ready. */
   async start() {
     const addr = `127.0.0.1:${this.#port}`;
-    const server = spawn(binary(), ['serve', '--addr', addr, '--database-url', this.#databaseUrl], {
+    const server = spawn(binary(), ['serve', '--addr', addr, ...flags(this.#place)], {
       cwd: ROOT, env: environment(), stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#server = server;
@@ -146,10 +163,23 @@ export class Shop {
   /** Runs a command of the shop on its database; answers standard output.
    * @param {...string} args */
   async command(...args) {
-    const { stdout } = await run(binary(), [...args, '--database-url', this.#databaseUrl], {
+    const { stdout } = await run(binary(), [...args, ...flags(this.#place)], {
       cwd: ROOT, env: environment(), timeout: 60_000,
     });
     return stdout;
+  }
+
+  /** Sends a batch as a store's till does; answers what the shop says.
+   * @param {string} path @param {Record<string, unknown>} batch */
+  async feed(path, batch) {
+    this.#token ??= (await this.command('token', 'add', 'till', '--role', 'feed')).trim();
+    const answer = await fetch(`${this.url}/api/v1/feed/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(batch),
+    });
+    if (!answer.ok) throw new Error(`feed/${path}: ${answer.status} ${await answer.text()}`);
+    return /** @type {unknown} */ (await answer.json());
   }
 
   /** Proves the books, ends the server, removes its database. */
@@ -158,7 +188,7 @@ export class Shop {
       await this.stop();
       await this.command('check');
     } finally {
-      if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
+      rmSync(this.#place.data, { recursive: true, force: true });
     }
   }
 }

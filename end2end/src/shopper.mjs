@@ -116,6 +116,13 @@ export class Shopper {
     return sku;
   }
 
+  /** How many packs of a SKU its page offers.
+   * @param {string} code */
+  async sellable(code) {
+    const html = await this.page(`/p/${code}`);
+    return Number(tags(html, 'input').find((input) => input.name === 'packs' && input.type === 'number')?.max ?? 0);
+  }
+
   /** Puts packs of a SKU into the basket.
    * @param {string} code @param {number} [packs] */
   async add(code, packs = 1) {

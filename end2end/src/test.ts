@@ -13,9 +13,9 @@ export function shop(): Shop {
 }
 
 /** Opens a shop before the spec file's tests, and proves its books after them. */
-export function serveShop(databaseUrl?: () => Promise<string>): void {
+export function serveShop(postgres?: { database: string; schema: string }): void {
   base.beforeAll('open a shop', async () => {
-    open = await Shop.open(databaseUrl ? { databaseUrl: await databaseUrl() } : { template: process.env.ZAIJIA_TEMPLATE });
+    open = await Shop.open(postgres ? { postgres } : { template: process.env.ZAIJIA_TEMPLATE });
   });
   base.afterAll('zaijia check', async () => {
     const closing = open;
