@@ -45,11 +45,7 @@ pub fn check_size() -> Result {
 
 /// The sum of the files under `pkg/` that end so.
 fn sum(site: &Site, end: &str, weight: fn(&build::site::File) -> usize) -> usize {
-    site.files
-        .iter()
-        .filter(|file| file.path.starts_with("pkg/") && file.path.ends_with(end))
-        .map(weight)
-        .sum()
+    site.files.iter().filter(|file| file.path.starts_with("pkg/") && file.path.ends_with(end)).map(weight).sum()
 }
 
 fn raw(site: &Site, end: &str) -> usize {
@@ -62,19 +58,11 @@ fn br(site: &Site, end: &str) -> usize {
 
 fn print_size(site: &Site, as_json: bool) {
     let mut cases: Vec<(&str, &str, usize)> = Vec::new();
-    for (case, end) in [
-        ("storefront js", ".js"),
-        ("storefront wasm", ".wasm"),
-        ("storefront css", ".css"),
-    ] {
+    for (case, end) in [("storefront js", ".js"), ("storefront wasm", ".wasm"), ("storefront css", ".css")] {
         cases.push((case, "raw", raw(site, end)));
         cases.push((case, "br", br(site, end)));
     }
-    cases.push((
-        "storefront wasm+js",
-        "br",
-        br(site, ".wasm") + br(site, ".js"),
-    ));
+    cases.push(("storefront wasm+js", "br", br(site, ".wasm") + br(site, ".js")));
     for (case, metric, value) in cases {
         if as_json {
             println!("{}", line("size", case, metric, "bytes", &json!(value)));

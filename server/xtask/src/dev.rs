@@ -6,6 +6,7 @@ use crate::proc::{Server, interrupted};
 use crate::run::Shop;
 use crate::{Result, RunArgs, paths, setup};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,11 +20,8 @@ pub fn dev(args: &RunArgs) -> Result {
     build::build(Mode::Dev)?;
     let shop = Shop::new(&Mode::Dev.binary(), args.database_url.as_deref(), "dev")?;
     shop.prepare(args.fresh, &["--demo"])?;
-    let mut server = Some(start(&shop, &args.addr)?);
-    println!(
-        "\nZaijia is open on http://{} and watches its sources (Ctrl-C ends it)",
-        args.addr
-    );
+    let mut server = Some(start(&shop, args.addr)?);
+    println!("\nZaijia is open on http://{} and watches its sources (Ctrl-C ends it)", args.addr);
     while !interrupted() {
         thread::sleep(LOOK_EVERY);
         let now = Sources::look();
@@ -39,7 +37,7 @@ pub fn dev(args: &RunArgs) -> Result {
             continue;
         }
         drop(server.take());
-        match start(&shop, &args.addr) {
+        match start(&shop, args.addr) {
             Ok(started) => {
                 server = Some(started);
                 println!("reloaded after {:.1} s", began.elapsed().as_secs_f64());
@@ -51,12 +49,8 @@ pub fn dev(args: &RunArgs) -> Result {
 }
 
 /// `ZAIJIA_DEV` lets the server tell open pages that it was restarted.
-fn start(shop: &Shop, addr: &str) -> Result<Server> {
-    Server::start(
-        shop.command(&["serve", "--addr", addr])
-            .env("ZAIJIA_DEV", "1"),
-        addr,
-    )
+fn start(shop: &Shop, addr: SocketAddr) -> Result<Server> {
+    Server::start(shop.command(&["serve", "--addr", &addr.to_string()]).env("ZAIJIA_DEV", "1"), addr)
 }
 
 /// When each part was changed last.
@@ -72,31 +66,17 @@ struct Sources {
 
 impl Sources {
     fn look() -> Self {
-        let newest = |folders: &[&str]| {
-            folders
-                .iter()
-                .filter_map(|folder| newest(&paths::root().join(folder)))
-                .max()
-        };
+        let newest = |folders: &[&str]| folders.iter().filter_map(|folder| newest(&paths::root().join(folder))).max();
         Self {
             shared: newest(&["app", "server/domain"]),
-            server: newest(&[
-                "server/src",
-                "server/store",
-                "server/service",
-                "server/Cargo.toml",
-            ]),
+            server: newest(&["server/src", "server/store", "server/service", "server/Cargo.toml"]),
             files: newest(&["style", "public", "server/demo"]),
         }
     }
 }
 
 fn rebuild(before: &Sources, now: &Sources) -> Result {
-    let site = if before.shared == now.shared {
-        build::site_again(Mode::Dev)?
-    } else {
-        build::site(Mode::Dev)?
-    };
+    let site = if before.shared == now.shared { build::site_again(Mode::Dev)? } else { build::site(Mode::Dev)? };
     if before.shared == now.shared && before.server == now.server {
         return Ok(());
     }
@@ -111,9 +91,6 @@ fn newest(path: &Path) -> Option<SystemTime> {
     if !data.is_dir() {
         return own;
     }
-    let below = fs::read_dir(path)
-        .ok()?
-        .flatten()
-        .filter(|entry| entry.file_name() != "target");
+    let below = fs::read_dir(path).ok()?.flatten().filter(|entry| entry.file_name() != "target");
     own.max(below.filter_map(|entry| newest(&entry.path())).max())
 }

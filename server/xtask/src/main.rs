@@ -14,6 +14,7 @@ mod setup;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -78,7 +79,7 @@ pub struct RunArgs {
     database_url: Option<String>,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:3000")]
-    addr: String,
+    addr: SocketAddr,
 }
 
 /// What `journey` reads and writes.
@@ -95,7 +96,7 @@ pub struct JourneyArgs {
     no_run: bool,
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:3000")]
-    addr: String,
+    addr: SocketAddr,
 }
 
 fn main() -> ExitCode {
@@ -111,18 +112,10 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result {
     match command {
-        Command::Setup { browser } => setup::setup(setup::Need {
-            browser,
-            tests: true,
-        }),
+        Command::Setup { browser } => setup::setup(setup::Need { browser, tests: true }),
         Command::Build { dev, release: _ } => {
             setup::setup(setup::Need::default())?;
-            build::build(if dev {
-                build::Mode::Dev
-            } else {
-                build::Mode::Release
-            })
-            .map(|_| ())
+            build::build(if dev { build::Mode::Dev } else { build::Mode::Release }).map(|_| ())
         }
         Command::Run(args) => run::run(&args),
         Command::Dev(args) => dev::dev(&args),

@@ -34,10 +34,7 @@ pub fn interrupted() -> bool {
 /// Asks a process to end (TERM).
 pub fn terminate(pid: u32) {
     // A process that is gone already is what we want.
-    let _ = Command::new("kill")
-        .arg(pid.to_string())
-        .stderr(Stdio::null())
-        .status();
+    let _ = Command::new("kill").arg(pid.to_string()).stderr(Stdio::null()).status();
 }
 
 /// A command in the repository's top folder.
@@ -49,17 +46,9 @@ pub fn command(program: &str, args: &[&str]) -> Command {
 
 /// The cargo that called us, with the arguments given.
 pub fn cargo(args: &[&str]) -> Command {
-    let mut cargo = command(
-        &std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
-        args,
-    );
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args);
     // Set by the outer `cargo run`, and wrong for other packages.
-    for name in [
-        "CARGO_MANIFEST_DIR",
-        "CARGO_MANIFEST_PATH",
-        "CARGO_PKG_NAME",
-        "CARGO_PKG_VERSION",
-    ] {
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
         cargo.env_remove(name);
     }
     cargo
@@ -95,9 +84,7 @@ fn spawn(command: &mut Command) -> Result<(Child, String)> {
         return Err("interrupted".into());
     }
     eprintln!("$ {what}");
-    let child = command
-        .spawn()
-        .map_err(|error| Error::from(format!("`{what}`: {error}")))?;
+    let child = command.spawn().map_err(|error| Error::from(format!("`{what}`: {error}")))?;
     Ok((child, what))
 }
 
@@ -110,10 +97,8 @@ pub fn run(command: &mut Command) -> Result {
 /// Runs to the end, and answers what was written to standard output.
 pub fn output(command: &mut Command) -> Result<String> {
     let what = describe(command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Error::from(format!("`{what}`: {error}")))?;
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| Error::from(format!("`{what}`: {error}")))?;
     if !output.status.success() {
         return Err(format!("`{what}` failed: {}", output.status).into());
     }
@@ -124,30 +109,17 @@ pub fn output(command: &mut Command) -> Result<String> {
 /// closing lines of a test runner. The lines are kept even if it fails.
 pub fn run_keeping(command: &mut Command, keep: fn(&str) -> bool) -> (Vec<String>, Result) {
     if std::io::stdout().is_terminal() {
-        command
-            .env("CARGO_TERM_COLOR", "always")
-            .env("FORCE_COLOR", "1");
+        command.env("CARGO_TERM_COLOR", "always").env("FORCE_COLOR", "1");
     }
     let spawned = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let (mut child, what) = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return (Vec::new(), Err(error)),
     };
-    let out = child
-        .stdout
-        .take()
-        .map(|pipe| thread::spawn(move || tee(pipe, std::io::stdout(), keep)));
-    let err = child
-        .stderr
-        .take()
-        .map(|pipe| thread::spawn(move || tee(pipe, std::io::stderr(), keep)));
+    let out = child.stdout.take().map(|pipe| thread::spawn(move || tee(pipe, std::io::stdout(), keep)));
+    let err = child.stderr.take().map(|pipe| thread::spawn(move || tee(pipe, std::io::stderr(), keep)));
     let answer = wait(child, &what);
-    let kept = [out, err]
-        .into_iter()
-        .flatten()
-        .filter_map(|reader| reader.join().ok())
-        .flatten()
-        .collect();
+    let kept = [out, err].into_iter().flatten().filter_map(|reader| reader.join().ok()).flatten().collect();
     (kept, answer)
 }
 
@@ -155,10 +127,7 @@ fn tee(pipe: impl Read, mut to: impl Write, keep: fn(&str) -> bool) -> Vec<Strin
     let mut kept = Vec::new();
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
-    while reader
-        .read_until(b'\n', &mut line)
-        .is_ok_and(|read| read > 0)
-    {
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         // A closed terminal must not stop the child by a full pipe.
         let _ = to.write_all(&line).and_then(|()| to.flush());
         let text = plain(&String::from_utf8_lossy(&line));
@@ -195,7 +164,7 @@ pub struct Server {
 
 impl Server {
     /// Starts the command and waits until `http://addr/readyz` answers 200.
-    pub fn start(command: &mut Command, addr: &str) -> Result<Self> {
+    pub fn start(command: &mut Command, addr: SocketAddr) -> Result<Self> {
         let (child, what) = spawn(command)?;
         let mut server = Self { child };
         let began = Instant::now();
@@ -222,11 +191,7 @@ impl Server {
         }
         let status = self.child.wait()?;
         FOREGROUND.store(0, Ordering::SeqCst);
-        if status.success() || interrupted() {
-            Ok(())
-        } else {
-            Err(format!("the server ended: {status}").into())
-        }
+        if status.success() || interrupted() { Ok(()) } else { Err(format!("the server ended: {status}").into()) }
     }
 }
 
@@ -247,18 +212,13 @@ impl Drop for Server {
 }
 
 /// Whether the shop at `addr` says that it is ready.
-fn ready(addr: &str) -> bool {
-    let Ok(socket) = addr.parse::<SocketAddr>() else {
-        return false;
-    };
-    let Ok(mut stream) = TcpStream::connect_timeout(&socket, Duration::from_secs(1)) else {
+fn ready(addr: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect_timeout(&addr, Duration::from_secs(1)) else {
         return false;
     };
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
     let mut answer = [0; 12];
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .is_ok()
+    stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
         && stream.write_all(request.as_bytes()).is_ok()
         && stream.read_exact(&mut answer).is_ok()
         && answer.ends_with(b" 200")

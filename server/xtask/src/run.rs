@@ -5,6 +5,7 @@ use crate::build::{self, Mode};
 use crate::proc::{Server, command, run as run_command};
 use crate::{Result, RunArgs, paths, setup};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,13 +13,9 @@ use std::process::Command;
 pub fn run(args: &RunArgs) -> Result {
     setup::setup(setup::Need::default())?;
     build::build(Mode::Release)?;
-    let shop = Shop::new(
-        &Mode::Release.binary(),
-        args.database_url.as_deref(),
-        "zaijia",
-    )?;
+    let shop = Shop::new(&Mode::Release.binary(), args.database_url.as_deref(), "zaijia")?;
     shop.prepare(args.fresh, &["--demo"])?;
-    shop.serve(&args.addr)
+    shop.serve(args.addr)
 }
 
 /// A built binary and the database that it works on.
@@ -30,24 +27,12 @@ pub struct Shop {
 impl Shop {
     /// With the URL given, else with the SQLite file `data/NAME.sqlite`.
     pub fn new(binary: &Path, database_url: Option<&str>, name: &str) -> Result<Self> {
-        let binary = binary
-            .to_str()
-            .ok_or("the binary's path is not UTF-8")?
-            .to_owned();
+        let binary = binary.to_str().ok_or("the binary's path is not UTF-8")?.to_owned();
         let database_url = match database_url {
             Some(url) => url.to_owned(),
-            None => format!(
-                "sqlite://{}",
-                paths::root()
-                    .join("data")
-                    .join(format!("{name}.sqlite"))
-                    .display()
-            ),
+            None => format!("sqlite://{}", paths::root().join("data").join(format!("{name}.sqlite")).display()),
         };
-        Ok(Self {
-            binary,
-            database_url,
-        })
+        Ok(Self { binary, database_url })
     }
 
     /// A command of the shop.
@@ -90,12 +75,12 @@ impl Shop {
     }
 
     /// Starts the server; ready when this returns.
-    pub fn start(&self, addr: &str) -> Result<Server> {
-        Server::start(&mut self.command(&["serve", "--addr", addr]), addr)
+    pub fn start(&self, addr: SocketAddr) -> Result<Server> {
+        Server::start(&mut self.command(&["serve", "--addr", &addr.to_string()]), addr)
     }
 
     /// Serves until a signal ends it.
-    pub fn serve(&self, addr: &str) -> Result {
+    pub fn serve(&self, addr: SocketAddr) -> Result {
         let server = self.start(addr)?;
         println!("\nZaijia is open on http://{addr} (Ctrl-C ends it)");
         server.wait()

@@ -37,23 +37,14 @@ pub fn setup(need: Need) -> Result {
 /// Folder of `initdb`, `pg_ctl` and `postgres`: on PATH, or the newest one that
 /// Debian keeps aside.
 pub fn postgres_bin() -> Option<PathBuf> {
-    let whole = |dir: &PathBuf| {
-        ["initdb", "pg_ctl", "postgres"]
-            .iter()
-            .all(|name| dir.join(name).is_file())
-    };
-    let on_path = paths::which("initdb")
-        .and_then(|file| file.parent().map(PathBuf::from))
-        .filter(whole);
+    let whole = |dir: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|name| dir.join(name).is_file());
+    let on_path = paths::which("initdb").and_then(|file| file.parent().map(PathBuf::from)).filter(whole);
     on_path.or_else(|| {
         let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
             .ok()?
             .filter_map(|entry| {
                 let entry = entry.ok()?;
-                Some((
-                    entry.file_name().to_str()?.parse().ok()?,
-                    entry.path().join("bin"),
-                ))
+                Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
             })
             .filter(|(_, bin)| whole(bin))
             .collect();
@@ -67,19 +58,12 @@ pub fn postgres_bin() -> Option<PathBuf> {
 fn wasm_target() -> Result {
     const TARGET: &str = "wasm32-unknown-unknown";
     let sysroot = output(&mut command("rustc", &["--print", "sysroot"]))?;
-    let lib = PathBuf::from(sysroot.trim())
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib");
+    let lib = PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib");
     if lib.is_dir() {
         return Ok(());
     }
     if paths::which("rustup").is_none() {
-        return Err(format!(
-            "install the Rust target {TARGET}: {} is missing",
-            lib.display()
-        )
-        .into());
+        return Err(format!("install the Rust target {TARGET}: {} is missing", lib.display()).into());
     }
     run(&mut command("rustup", &["target", "add", TARGET]))
 }
@@ -105,25 +89,16 @@ fn npm_packages() -> Result {
     }
     let mut npm = command("npm", &["ci", "--no-audit", "--no-fund"]);
     // The tests use the system's Chromium.
-    run(npm
-        .current_dir(end2end)
-        .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
+    run(npm.current_dir(end2end).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
 }
 
 fn apt_install(packages: &[&str]) -> Result {
     let list = packages.join(" ");
     let root = output(&mut command("id", &["-u"]))?.trim() == "0";
     if !root || paths::which("apt-get").is_none() {
-        return Err(Error::from(format!(
-            "please install: {list} (Debian: apt-get install {list})"
-        )));
+        return Err(Error::from(format!("please install: {list} (Debian: apt-get install {list})")));
     }
     run(&mut command("apt-get", &["update", "-qq"]))?;
-    let mut install = command(
-        "apt-get",
-        &["install", "-y", "-qq", "--no-install-recommends"],
-    );
-    run(install
-        .args(packages)
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+    let mut install = command("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
+    run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }

@@ -25,9 +25,7 @@ pub struct Front {
 /// Compiles the WASM and makes its glue.
 pub fn build(mode: Mode) -> Result<Front> {
     let target = paths::front_target();
-    let target = target
-        .to_str()
-        .ok_or("the target folder's path is not UTF-8")?;
+    let target = target.to_str().ok_or("the target folder's path is not UTF-8")?;
     let mut cargo = cargo(&["build", "-p", "hydrate", "--lib", "--target", TARGET]);
     cargo.args(["--target-dir", target, "--profile", profile(mode)]);
     run(mode.flags(&mut cargo))?;
@@ -58,11 +56,7 @@ pub fn bind(mode: Mode) -> Result<Front> {
     if folder.is_dir() {
         read_tree(&folder, "", &mut snippets)?;
     }
-    Ok(Front {
-        js: fs::read_to_string(out.join("zaijia.js"))?,
-        wasm: fs::read(out.join("zaijia_bg.wasm"))?,
-        snippets,
-    })
+    Ok(Front { js: fs::read_to_string(out.join("zaijia.js"))?, wasm: fs::read(out.join("zaijia_bg.wasm"))?, snippets })
 }
 
 fn profile(mode: Mode) -> &'static str {

@@ -77,8 +77,6 @@ pub fn server(mode: Mode, site: &Site) -> Result {
     if mode == Mode::Release {
         cargo.args(["--release", "--features", "embed"]);
     }
-    cargo
-        .env("ZAIJIA_SITE", paths::site())
-        .env("ZAIJIA_SITE_HASH", &site.hash);
+    cargo.env("ZAIJIA_SITE", paths::site()).env("ZAIJIA_SITE_HASH", &site.hash);
     run(mode.flags(&mut cargo))
 }

@@ -42,16 +42,8 @@ fn wanted() -> Result<BTreeMap<String, String>> {
     if demo.is_dir() {
         let mut tables = fs::read_dir(&demo)?.collect::<std::io::Result<Vec<_>>>()?;
         tables.sort_by_key(fs::DirEntry::file_name);
-        for table in tables
-            .iter()
-            .map(fs::DirEntry::path)
-            .filter(|path| path.extension().is_some_and(|e| e == "csv"))
-        {
-            let place = table
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+        for table in tables.iter().map(fs::DirEntry::path).filter(|path| path.extension().is_some_and(|e| e == "csv")) {
+            let place = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
             for name in picture_column(&fs::read_to_string(&table)?) {
                 wanted.entry(name).or_insert_with(|| place.clone());
             }
@@ -60,14 +52,8 @@ fn wanted() -> Result<BTreeMap<String, String>> {
     let list = root.join("public/pictures.txt");
     if list.is_file() {
         let text = fs::read_to_string(&list)?;
-        for name in text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
-            wanted
-                .entry(name.to_owned())
-                .or_insert_with(|| "public/pictures.txt".into());
+        for name in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            wanted.entry(name.to_owned()).or_insert_with(|| "public/pictures.txt".into());
         }
     }
     Ok(wanted)
@@ -76,15 +62,11 @@ fn wanted() -> Result<BTreeMap<String, String>> {
 /// The values of the column `picture`; none if there is no such column.
 fn picture_column(csv: &str) -> Vec<String> {
     let mut rows = records(csv).into_iter();
-    let column = rows
-        .next()
-        .and_then(|head| head.iter().position(|name| name.trim() == "picture"));
+    let column = rows.next().and_then(|head| head.iter().position(|name| name.trim() == "picture"));
     let Some(column) = column else {
         return Vec::new();
     };
-    rows.filter_map(|row| row.get(column).map(|name| name.trim().to_owned()))
-        .filter(|name| !name.is_empty())
-        .collect()
+    rows.filter_map(|row| row.get(column).map(|name| name.trim().to_owned())).filter(|name| !name.is_empty()).collect()
 }
 
 /// CSV as RFC 4180 has it: quoted fields may hold commas, lines and quotes.
@@ -124,12 +106,7 @@ fn svg(set: &Value, name: &str) -> Option<String> {
         set["icons"].get(parent)
     })?;
     let body = icon["body"].as_str()?;
-    let side = |key: &str| {
-        icon[key]
-            .as_u64()
-            .or_else(|| set[key].as_u64())
-            .unwrap_or(16)
-    };
+    let side = |key: &str| icon[key].as_u64().or_else(|| set[key].as_u64()).unwrap_or(16);
     let (width, height) = (side("width"), side("height"));
     Some(format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">{body}</svg>"#
@@ -175,10 +152,7 @@ mod tests {
             "width": 32, "height": 32,
         });
         let pear = svg(&set, "pear");
-        assert!(
-            pear.as_deref()
-                .is_some_and(|svg| svg.contains("viewBox=\"0 0 32 32\"><path/></svg>"))
-        );
+        assert!(pear.as_deref().is_some_and(|svg| svg.contains("viewBox=\"0 0 32 32\"><path/></svg>")));
         assert_eq!(svg(&set, "birne"), pear);
         assert_eq!(svg(&set, "apple"), None);
     }

@@ -70,9 +70,7 @@ fn hash(front: &Front, css: &str, files: &[(String, Vec<u8>)]) -> String {
 fn stamp(files: &mut [(String, Vec<u8>)], hash: &str) {
     for (path, bytes) in files {
         if path == "sw.js" {
-            *bytes = String::from_utf8_lossy(bytes)
-                .replace("__HASH__", hash)
-                .into_bytes();
+            *bytes = String::from_utf8_lossy(bytes).replace("__HASH__", hash).into_bytes();
         }
     }
 }
@@ -89,32 +87,21 @@ fn write(files: Vec<(String, Vec<u8>)>, hash: String, mode: Mode) -> Result<Site
     thread::scope(|scope| {
         let run = || -> Result {
             loop {
-                let job = jobs
-                    .lock()
-                    .map_err(|_| "a writer of the site panicked")?
-                    .next();
+                let job = jobs.lock().map_err(|_| "a writer of the site panicked")?.next();
                 let Some((path, bytes)) = job else {
                     return Ok(());
                 };
                 let file = write_file(&site, path, &bytes, quality, same_quality)?;
-                done.lock()
-                    .map_err(|_| "a writer of the site panicked")?
-                    .push(file);
+                done.lock().map_err(|_| "a writer of the site panicked")?.push(file);
             }
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(run)).collect();
-        threads
-            .into_iter()
-            .try_for_each(|thread| thread.join().map_err(|_| "a writer of the site panicked")?)
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a writer of the site panicked")?)
     })?;
-    let mut files = done
-        .into_inner()
-        .map_err(|_| "a writer of the site panicked")?;
+    let mut files = done.into_inner().map_err(|_| "a writer of the site panicked")?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let list: Vec<Value> = files
-        .iter()
-        .map(|file| json!({ "path": file.path, "bytes": file.bytes, "br": file.br }))
-        .collect();
+    let list: Vec<Value> =
+        files.iter().map(|file| json!({ "path": file.path, "bytes": file.bytes, "br": file.br })).collect();
     let list = json!({ "hash": hash, "quality": quality, "files": list });
     write_changed(&site.join("site.json"), list.to_string().as_bytes())?;
     remove_stale(&site, &files)?;
@@ -126,29 +113,16 @@ fn previous(site: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-fn write_file(
-    site: &Path,
-    path: String,
-    bytes: &[u8],
-    quality: u32,
-    same_quality: bool,
-) -> Result<File> {
+fn write_file(site: &Path, path: String, bytes: &[u8], quality: u32, same_quality: bool) -> Result<File> {
     let file = site.join(&path);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
     let changed = write_changed(&file, bytes)?;
     if !compressible(&path) {
-        return Ok(File {
-            path,
-            bytes: bytes.len(),
-            br: None,
-        });
+        return Ok(File { path, bytes: bytes.len(), br: None });
     }
-    let (br_path, gz_path) = (
-        site.join(format!("{path}.br")),
-        site.join(format!("{path}.gz")),
-    );
+    let (br_path, gz_path) = (site.join(format!("{path}.br")), site.join(format!("{path}.gz")));
     if changed || !same_quality || !br_path.is_file() || !gz_path.is_file() {
         write_changed(&br_path, &brotli(bytes, quality)?)?;
         let mut gz = GzEncoder::new(Vec::new(), Compression::best());
@@ -156,11 +130,7 @@ fn write_file(
         write_changed(&gz_path, &gz.finish()?)?;
     }
     let br = usize::try_from(fs::metadata(&br_path)?.len())?;
-    Ok(File {
-        path,
-        bytes: bytes.len(),
-        br: Some(br),
-    })
+    Ok(File { path, bytes: bytes.len(), br: Some(br) })
 }
 
 fn brotli(bytes: &[u8], quality: u32) -> Result<Vec<u8>> {
@@ -180,22 +150,8 @@ fn write_changed(file: &Path, bytes: &[u8]) -> Result<bool> {
 }
 
 fn compressible(path: &str) -> bool {
-    const TEXTS: [&str; 11] = [
-        "css",
-        "html",
-        "ico",
-        "js",
-        "json",
-        "mjs",
-        "svg",
-        "txt",
-        "wasm",
-        "webmanifest",
-        "xml",
-    ];
-    Path::new(path)
-        .extension()
-        .is_some_and(|ext| TEXTS.iter().any(|text| ext == *text))
+    const TEXTS: [&str; 11] = ["css", "html", "ico", "js", "json", "mjs", "svg", "txt", "wasm", "webmanifest", "xml"];
+    Path::new(path).extension().is_some_and(|ext| TEXTS.iter().any(|text| ext == *text))
 }
 
 /// Removes what an earlier build left behind.
@@ -224,10 +180,7 @@ mod tests {
     #[test]
     fn the_service_worker_gets_the_hash() {
         let mut files = vec![
-            (
-                "sw.js".to_owned(),
-                b"const CACHE = 'zaijia-__HASH__';".to_vec(),
-            ),
+            ("sw.js".to_owned(), b"const CACHE = 'zaijia-__HASH__';".to_vec()),
             ("a.txt".to_owned(), b"__HASH__".to_vec()),
         ];
         stamp(&mut files, "0123");

@@ -30,17 +30,8 @@ pub fn bundle() -> Result<String> {
     let mut bundler = Bundler::new(&provider, None, ParserOptions::default());
     let mut sheet = bundler.bundle(&entry).map_err(|error| named(&error))?;
     let targets = Targets::from(BROWSERS);
-    sheet
-        .minify(MinifyOptions {
-            targets,
-            ..MinifyOptions::default()
-        })
-        .map_err(|error| named(&error))?;
-    let options = PrinterOptions {
-        minify: true,
-        targets,
-        ..PrinterOptions::default()
-    };
+    sheet.minify(MinifyOptions { targets, ..MinifyOptions::default() }).map_err(|error| named(&error))?;
+    let options = PrinterOptions { minify: true, targets, ..PrinterOptions::default() };
     Ok(sheet.to_css(options).map_err(|error| named(&error))?.code)
 }
 

@@ -8,26 +8,12 @@ use crate::{JourneyArgs, Result};
 /// own, so this build calls one that has it.
 #[cfg(not(feature = "journey"))]
 pub fn journey(args: &JourneyArgs) -> Result {
-    let again = [
-        "run",
-        "--quiet",
-        "--profile",
-        "xtask",
-        "-p",
-        "xtask",
-        "--features",
-        "journey",
-        "--",
-        "journey",
-    ];
+    let again = ["run", "--quiet", "--profile", "xtask", "-p", "xtask", "--features", "journey", "--", "journey"];
     let mut cargo = crate::proc::cargo(&again);
     if let Some(rows) = args.rows {
         cargo.args(["--rows", &rows.to_string()]);
     }
-    cargo
-        .arg("--out")
-        .arg(&args.out)
-        .args(["--addr", &args.addr]);
+    cargo.arg("--out").arg(&args.out).args(["--addr", &args.addr.to_string()]);
     if args.no_run {
         cargo.arg("--no-run");
     }

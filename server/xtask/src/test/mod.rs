@@ -83,13 +83,7 @@ impl Step {
     fn run(self, rest: &[String], closing: &mut Vec<String>) -> Result {
         match self {
             Self::Fmt => run(&mut cargo(&["fmt", "--all", "--check"])),
-            Self::Clippy => run(&mut cargo(&[
-                "clippy",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])),
+            Self::Clippy => run(&mut cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])),
             Self::ClippyWasm => clippy_wasm(),
             Self::WasmTree => wasm_tree::check(),
             Self::Unit => unit(rest, closing),
@@ -108,26 +102,16 @@ pub fn test(args: &TestArgs) -> Result {
     let mut closing = Vec::new();
     let mut answer = timed("set-up", &mut times, || {
         let browser = steps.contains(&Step::Browser);
-        setup::setup(setup::Need {
-            browser,
-            tests: true,
-        })
+        setup::setup(setup::Need { browser, tests: true })
     });
     for step in steps {
-        answer = answer.and_then(|()| {
-            timed(step.title(), &mut times, || {
-                step.run(&args.rest, &mut closing)
-            })
-        });
+        answer = answer.and_then(|()| timed(step.title(), &mut times, || step.run(&args.rest, &mut closing)));
     }
     println!();
     for line in &closing {
         println!("{line}");
     }
-    let list: Vec<String> = times
-        .iter()
-        .map(|(title, time)| format!("{title} {}", seconds(*time)))
-        .collect();
+    let list: Vec<String> = times.iter().map(|(title, time)| format!("{title} {}", seconds(*time))).collect();
     let total = seconds(times.iter().map(|(_, time)| *time).sum());
     match answer {
         Ok(()) => {
@@ -142,30 +126,18 @@ fn plan(args: &TestArgs) -> Vec<Step> {
     let wanted = |step: &Step| {
         // What needs the release build brings it along.
         let implied = *step == Step::Build && args.only.iter().any(|only| only.needs_release());
-        if args.only.is_empty() {
-            !(args.quick && step.needs_release())
-        } else {
-            args.only.contains(step) || implied
-        }
+        if args.only.is_empty() { !(args.quick && step.needs_release()) } else { args.only.contains(step) || implied }
     };
     ALL.into_iter().filter(wanted).collect()
 }
 
-fn timed(
-    title: &'static str,
-    times: &mut Vec<(&'static str, Duration)>,
-    step: impl FnOnce() -> Result,
-) -> Result {
+fn timed(title: &'static str, times: &mut Vec<(&'static str, Duration)>, step: impl FnOnce() -> Result) -> Result {
     println!("\n== {title}");
     let began = Instant::now();
     let answer = step();
     let time = began.elapsed();
     times.push((title, time));
-    println!(
-        "== {title}: {} in {}",
-        if answer.is_ok() { "ok" } else { "FAILED" },
-        seconds(time)
-    );
+    println!("== {title}: {} in {}", if answer.is_ok() { "ok" } else { "FAILED" }, seconds(time));
     answer
 }
 
@@ -178,41 +150,30 @@ fn seconds(time: Duration) -> String {
 }
 
 fn clippy_wasm() -> Result {
-    let mut cargo = cargo(&[
-        "clippy",
-        "-p",
-        "hydrate",
-        "--lib",
-        "--target",
-        "wasm32-unknown-unknown",
-        "--target-dir",
-    ]);
-    run(cargo
-        .arg(paths::front_target())
-        .args(["--", "-D", "warnings"]))
+    let mut cargo = cargo(&["clippy", "-p", "hydrate", "--lib", "--target", "wasm32-unknown-unknown", "--target-dir"]);
+    run(cargo.arg(paths::front_target()).args(["--", "-D", "warnings"]))
 }
 
 /// The store's suite runs on both databases when it is told of a PostgreSQL.
 fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
     let postgres = Postgres::start()?;
     let mut nextest = cargo(&["nextest", "run"]);
-    nextest
-        .args(rest)
-        .env("ZAIJIA_TEST_POSTGRES", postgres.url());
-    let (kept, answer) = run_keeping(&mut nextest, |line| {
-        line.trim_start().starts_with("Summary [")
-    });
+    nextest.args(rest).env("ZAIJIA_TEST_POSTGRES", postgres.url());
+    let (kept, answer) = run_keeping(&mut nextest, |line| line.trim_start().starts_with("Summary ["));
     closing.extend(kept);
     answer
 }
 
-/// Playwright starts the shop itself, from the binary that was built.
+/// Playwright starts the shop itself, from the binary that was built; one spec
+/// does so on PostgreSQL.
 fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
+    let postgres = Postgres::start()?;
     let mut playwright = command("npx", &["playwright", "test"]);
     playwright
         .args(rest)
         .current_dir(paths::end2end())
-        .env("ZAIJIA_BIN", Mode::Release.binary());
+        .env("ZAIJIA_BIN", Mode::Release.binary())
+        .env("ZAIJIA_TEST_POSTGRES", postgres.url());
     let (kept, answer) = run_keeping(&mut playwright, is_closing_line);
     closing.extend(kept);
     answer
@@ -221,13 +182,8 @@ fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
 /// Playwright's closing lines: `  12 passed (1.2m)`, `  1 failed`, …
 fn is_closing_line(line: &str) -> bool {
     let mut words = line.split_whitespace();
-    words
-        .next()
-        .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
-        && matches!(
-            words.next(),
-            Some("passed" | "failed" | "flaky" | "skipped" | "interrupted" | "did")
-        )
+    words.next().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
+        && matches!(words.next(), Some("passed" | "failed" | "flaky" | "skipped" | "interrupted" | "did"))
 }
 
 #[cfg(test)]
@@ -237,26 +193,16 @@ mod tests {
     #[test]
     fn only_the_runners_closing_lines_are_kept() {
         assert!(is_closing_line("  12 passed (1.2m)") && is_closing_line("  3 did not run"));
-        assert!(!is_closing_line(
-            "  ✓  12 [phone] › basket.spec.ts:3:1 › passed on"
-        ));
+        assert!(!is_closing_line("  ✓  12 [phone] › basket.spec.ts:3:1 › passed on"));
         assert!(!is_closing_line("Running 12 tests using 1 worker"));
     }
 
     #[test]
     fn a_browser_test_alone_builds_first() {
-        let args = TestArgs {
-            quick: false,
-            only: vec![Step::Browser],
-            rest: vec![],
-        };
+        let args = TestArgs { quick: false, only: vec![Step::Browser], rest: vec![] };
         let titles: Vec<_> = plan(&args).into_iter().map(Step::title).collect();
         assert_eq!(titles, ["release build", "browser tests"]);
-        let quick = TestArgs {
-            quick: true,
-            only: vec![],
-            rest: vec![],
-        };
+        let quick = TestArgs { quick: true, only: vec![], rest: vec![] };
         assert_eq!(plan(&quick).len(), 6);
     }
 }

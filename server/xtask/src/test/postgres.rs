@@ -30,45 +30,20 @@ impl Postgres {
         let user = unprivileged(&folder.0)?;
         let data = folder.0.join("data");
         let mut initdb = command(&bin, "initdb", user, &folder.0);
-        initdb.args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ]);
-        let made = initdb
-            .args(["--no-sync", "--pgdata"])
-            .arg(&data)
-            .stdout(Stdio::null())
-            .status()?;
+        initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]);
+        let made = initdb.args(["--no-sync", "--pgdata"]).arg(&data).stdout(Stdio::null()).status()?;
         if !made.success() {
             return Err(format!("initdb failed: {made}").into());
         }
         let port = free_port()?;
         let log = File::create(folder.0.join("log"))?;
         let mut postgres = command(&bin, "postgres", user, &folder.0);
-        postgres
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(&folder.0)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in [
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=300",
-        ] {
+        postgres.arg("-D").arg(&data).arg("-k").arg(&folder.0).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"] {
             postgres.args(["-c", setting]);
         }
         let child = postgres.stdout(log.try_clone()?).stderr(log).spawn()?;
-        let mut server = Self {
-            child,
-            bin,
-            user,
-            port,
-            folder,
-        };
+        let mut server = Self { child, bin, user, port, folder };
         server.wait_until_ready()?;
         println!("PostgreSQL on {}", server.url());
         Ok(server)
@@ -89,10 +64,7 @@ impl Postgres {
             if says_ready && TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
                 return Ok(());
             }
-            if self.child.try_wait()?.is_some()
-                || interrupted()
-                || began.elapsed() > Duration::from_secs(30)
-            {
+            if self.child.try_wait()?.is_some() || interrupted() || began.elapsed() > Duration::from_secs(30) {
                 return Err(Error::from(format!("PostgreSQL does not start:\n{text}")));
             }
             thread::sleep(Duration::from_millis(50));
@@ -104,8 +76,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             let mut stop = command(&self.bin, "pg_ctl", self.user, &self.folder.0);
-            stop.args(["stop", "--mode=immediate", "--silent", "--pgdata"])
-                .arg(self.folder.0.join("data"));
+            stop.args(["stop", "--mode=immediate", "--silent", "--pgdata"]).arg(self.folder.0.join("data"));
             if !stop.status().is_ok_and(|status| status.success()) {
                 let _ = self.child.kill();
             }
@@ -153,9 +124,7 @@ fn unprivileged(folder: &Path) -> Result<Option<(u32, u32)>> {
 }
 
 fn user_of(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let line = passwd
-        .lines()
-        .find(|line| line.split(':').next() == Some(name))?;
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
     let mut fields = line.split(':').skip(2);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }

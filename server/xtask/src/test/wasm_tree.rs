@@ -34,15 +34,7 @@ const FORBIDDEN: [&str; 22] = [
 
 /// Fails with the names of the server's crates that the WASM links.
 pub fn check() -> Result {
-    let args = [
-        "tree",
-        "-p",
-        "hydrate",
-        "--target",
-        "wasm32-unknown-unknown",
-        "--prefix",
-        "none",
-    ];
+    let args = ["tree", "-p", "hydrate", "--target", "wasm32-unknown-unknown", "--prefix", "none"];
     let mut tree = cargo(&args);
     tree.args(["--edges", "normal,no-proc-macro", "--format", "{p}"]);
     let tree = output(&mut tree)?;
@@ -52,15 +44,11 @@ pub fn check() -> Result {
         return Ok(());
     }
     let list = found.into_iter().collect::<Vec<_>>().join(", ");
-    Err(Error::from(format!(
-        "the WASM links what belongs to the server: {list} (see `cargo tree -p hydrate -i NAME`)"
-    )))
+    Err(Error::from(format!("the WASM links what belongs to the server: {list} (see `cargo tree -p hydrate -i NAME`)")))
 }
 
 fn names(tree: &str) -> BTreeSet<&str> {
-    tree.lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect()
+    tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }
 
 fn forbidden(tree: &str) -> BTreeSet<&str> {
@@ -80,9 +68,6 @@ mod tests {
     #[test]
     fn crates_of_the_server_are_found() {
         let tree = "hydrate v0.1.0 (/app/hydrate)\nleptos v0.8.23\nstore v0.1.0 (/server/store)\nsqlx-core v0.9.0 (*)\nserver_fn v0.8.0\n";
-        assert_eq!(
-            forbidden(tree).into_iter().collect::<Vec<_>>(),
-            ["sqlx-core", "store"]
-        );
+        assert_eq!(forbidden(tree).into_iter().collect::<Vec<_>>(), ["sqlx-core", "store"]);
     }
 }
