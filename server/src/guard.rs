@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn every_server_function_says_who_may_call_it() {
+        let registered: std::collections::BTreeSet<String> =
+            leptos::server_fn::axum::server_fn_paths().map(|(path, _)| path.to_owned()).collect();
+        let listed: std::collections::BTreeSet<String> =
+            app::api::access::ACCESS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert!(!registered.is_empty());
+        assert_eq!(registered, listed);
+    }
+
+    #[test]
     fn the_way_back_is_a_path() {
         assert_eq!(path_of("http://127.0.0.1:3000/orders?x=1"), "/orders?x=1");
         assert_eq!(path_of("http://127.0.0.1:3000"), "/");

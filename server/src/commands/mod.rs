@@ -10,6 +10,7 @@ use crate::config::{Config, ConfigError, Flags};
 use crate::operation;
 use clap::{Parser, Subcommand};
 use service::ports::{SandboxMessenger, SystemClock, SystemRandom};
+use service::sandbox::SandboxChannel;
 use service::{Ports, Settings, Shop};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -165,15 +166,12 @@ pub async fn open(config: &Config) -> Result<Shop, Failure> {
         sandbox_key,
         slot_days: config.slot_days.clamp(1, 30),
     };
-    let ports = ports(&store, &settings);
-    Ok(Shop::new(store, ports, settings))
-}
-
-fn ports(store: &Store, settings: &Settings) -> Ports {
-    Ports {
-        clock: Arc::new(SystemClock),
+    let clock = Arc::new(SystemClock);
+    let ports = Ports {
+        channel: Arc::new(SandboxChannel::new(store.clone(), &settings.sandbox_key, clock.clone())),
+        clock,
         random: Arc::new(SystemRandom),
-        channel: Arc::new(service::sandbox::SandboxChannel::new(store.clone(), settings)),
         messenger: Arc::new(SandboxMessenger),
-    }
+    };
+    Ok(Shop::new(store, ports, settings))
 }

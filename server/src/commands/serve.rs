@@ -141,7 +141,7 @@ async fn signalled() {
     }
 }
 
-/// Jobs: what is due each second, and tidying each minute. One run at a time.
+/// Jobs: what is due each second, and counters' upkeep each minute. One run at a time.
 async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -152,16 +152,11 @@ async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
             _ = every.tick() => {}
         }
         seconds += 1;
-        if let Err(error) = server.shop.run_due(server.shop.now()).await {
-            tracing::error!(%error, "a job failed");
-        }
+        server.shop.run_due(server.shop.now()).await;
         if seconds.is_multiple_of(60) {
             server.limits.tidy();
             if let Some(metrics) = &server.metrics {
                 metrics.run_upkeep();
-            }
-            if let Err(error) = server.shop.tidy_members(server.shop.now()).await {
-                tracing::error!(%error, "sessions could not be tidied");
             }
         }
     }
