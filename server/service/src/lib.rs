@@ -5,6 +5,7 @@
 //! transaction and end in `_in_tx`. One file an area.
 
 pub mod basket;
+pub mod calendar;
 pub mod catalogue;
 pub mod check;
 pub mod checkout;
@@ -12,11 +13,13 @@ mod error;
 pub mod feed;
 pub mod import;
 pub mod jobs;
+mod local;
 pub mod members;
 pub mod offers;
 pub mod orders;
 pub mod payments;
 pub mod ports;
+mod quote;
 pub mod sandbox;
 pub mod stock;
 

@@ -94,10 +94,11 @@ pub async fn known_skus(conn: &mut Conn) -> Result<HashMap<String, Known>> {
     Ok(rows.into_iter().map(known).collect())
 }
 
-/// Ids of all pools, by code.
-pub async fn known_pools(conn: &mut Conn) -> Result<HashMap<String, PoolId>> {
-    let rows: Vec<(String, String)> = conn.all("SELECT code, id FROM pool LIMIT 1000000", &[]).await?;
-    Ok(rows.into_iter().map(|(code, id)| (code, PoolId::trusted(id))).collect())
+/// Ids and base units of all pools, by code.
+pub async fn known_pools(conn: &mut Conn) -> Result<HashMap<String, (PoolId, String)>> {
+    let rows: Vec<(String, String, String)> =
+        conn.all("SELECT code, id, base_unit FROM pool LIMIT 1000000", &[]).await?;
+    Ok(rows.into_iter().map(|(code, id, unit)| (code, (PoolId::trusted(id), unit))).collect())
 }
 
 /// Makes pools: (id, code, base unit).
@@ -288,4 +289,40 @@ fn index_from(rows: Vec<IndexRow>) -> Index {
         index.by_code.insert(code, sold);
     }
     index
+}
+
+/// A SKU as one of those that are sold from a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSku {
+    /// The pool.
+    pub pool: PoolId,
+    /// The SKU.
+    pub sku: SkuId,
+    /// Its leaf category.
+    pub category: domain::ids::CategoryId,
+}
+
+/// All SKUs by the pool that they are sold from; the smallest pack, which
+/// stands for the pool, first.
+pub async fn pool_skus(conn: &mut Conn) -> Result<Vec<PoolSku>> {
+    let sql = "SELECT pool_id, id, category_id FROM sku ORDER BY pool_id, pack_size, code LIMIT 1000000";
+    let rows: Vec<(String, String, String)> = conn.all(sql, &[]).await?;
+    let sku = |(pool, sku, category)| PoolSku {
+        pool: PoolId::trusted(pool),
+        sku: SkuId::trusted(sku),
+        category: domain::ids::CategoryId::trusted(category),
+    };
+    Ok(rows.into_iter().map(sku).collect())
+}
+
+/// The SKUs that are sold from one pool, the smallest pack first.
+pub async fn skus_of_pool(conn: &mut Conn, pool: &PoolId) -> Result<Vec<PoolSku>> {
+    let sql = "SELECT pool_id, id, category_id FROM sku WHERE pool_id = $1 ORDER BY pack_size, code LIMIT 100";
+    let rows: Vec<(String, String, String)> = conn.all(sql, vals![pool]).await?;
+    let sku = |(pool, sku, category)| PoolSku {
+        pool: PoolId::trusted(pool),
+        sku: SkuId::trusted(sku),
+        category: domain::ids::CategoryId::trusted(category),
+    };
+    Ok(rows.into_iter().map(sku).collect())
 }

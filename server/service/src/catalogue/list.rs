@@ -1,0 +1,199 @@
+//! Lists of products: categories, search, deals; suggestions while typing.
+
+use super::cards::{Viewer, in_order};
+use super::{Snapshot, words};
+use crate::{Error, Result, Shop, Visit};
+use domain::Code;
+use domain::ids::{CategoryId, SkuId};
+use domain::pricing::{Offer, Scope};
+use domain::view::{CategoryNode, Lang, ListQuery, ProductCard, ProductList, Sort, Suggestion};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use store::Conn;
+use store::catalogue::{Filter, SkuInStore, Slim};
+use store::tokens;
+
+/// Products that a list holds at most.
+const LIST_MAX: u32 = 1_000;
+/// Brands to filter by.
+const BRANDS_MAX: usize = 12;
+/// Suggestions while typing.
+const SUGGESTIONS_MAX: usize = 10;
+/// Levels of the category tree that are shown.
+const LEVELS: u32 = 8;
+
+impl Shop {
+    /// The category tree.
+    pub async fn categories(&self, visit: &Visit) -> Result<Vec<CategoryNode>> {
+        Ok(self.snapshot().await?.tree(None, visit.lang, LEVELS))
+    }
+
+    /// A page of products: of a category and everything below it, of a search, of
+    /// deals, or all of them together. At most six statements.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown category.
+    pub async fn list(&self, visit: &Visit, query: ListQuery) -> Result<ProductList> {
+        let mut conn = self.store().read().await?;
+        let viewer = Viewer::load(self, &mut conn, visit).await?;
+        let snapshot = viewer.snapshot.clone();
+        let category = match &query.category {
+            Some(code) => Some(snapshot.category_by_code(code).ok_or(Error::from(Code::NotFound))?.id.clone()),
+            None => None,
+        };
+        let mut filter = filter(&query, &viewer, category.as_ref());
+        let mut found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
+        if found.is_empty() && tokens::has_han(&query.text) {
+            filter.terms = tokens::query(&query.text, true);
+            found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
+        }
+        let nothing_typed = filter.terms.is_empty() && !query.text.trim().is_empty();
+        if nothing_typed {
+            found.clear();
+        }
+        let mut list = ProductList {
+            path: path(&snapshot, category.as_ref(), visit.lang),
+            children: category.as_ref().map(|id| snapshot.tree(Some(id), visit.lang, 1)).unwrap_or_default(),
+            total: u32::try_from(found.len()).unwrap_or(LIST_MAX),
+            brands: brands(&found, visit.lang),
+            ..ProductList::default()
+        };
+        let query = ListQuery { page: query.page.clamp(1, list.pages()), ..query };
+        list.cards = page(&mut conn, &viewer, found, &query).await?;
+        list.query = query;
+        Ok(list)
+    }
+
+    /// Names, categories and brands that begin with what was typed: at most ten.
+    pub async fn suggest(&self, visit: &Visit, text: &str) -> Result<Vec<Suggestion>> {
+        let terms = tokens::query(text, false);
+        if terms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let snapshot = self.snapshot().await?;
+        let mut found = category_suggestions(&snapshot, text, visit.lang);
+        let mut conn = self.store().read().await?;
+        let limit = u32::try_from(SUGGESTIONS_MAX * 2).unwrap_or(20);
+        let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
+        if rows.is_empty() && tokens::has_han(text) {
+            rows = store::catalogue::suggest(&mut conn, &visit.store, &tokens::query(text, true), limit).await?;
+        }
+        for row in rows {
+            let name = visit.lang.pick(&row.1, &row.2).to_owned();
+            if found.len() < SUGGESTIONS_MAX && !found.iter().any(|s| s.text == name) {
+                found.push(Suggestion { text: name, link: format!("/p/{}", row.0) });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Categories whose name begins with the text, in either language; at most three.
+fn category_suggestions(snapshot: &Snapshot, text: &str, lang: Lang) -> Vec<Suggestion> {
+    let text = text.trim().to_lowercase();
+    let begins = |name: &str| name.to_lowercase().split([' ', '、']).any(|word| word.starts_with(&text));
+    let hits = snapshot.categories.iter().filter(|c| begins(&c.name_zh) || begins(&c.name_en));
+    let suggestion = |c: &store::catalogue::CategoryRecord| Suggestion {
+        text: lang.pick(&c.name_zh, &c.name_en).to_owned(),
+        link: format!("/c/{}", c.code),
+    };
+    hits.take(3).map(suggestion).collect()
+}
+
+fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
+    let word = |word: &Option<String>| word.clone().filter(|w| !w.trim().is_empty());
+    Filter {
+        terms: tokens::query(&query.text, false),
+        categories: category.map(|id| viewer.snapshot.subtree(id)),
+        among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
+        brand: word(&query.brand),
+        diet: word(&query.diet),
+        without: word(&query.without),
+        in_stock: query.in_stock,
+        sort: query.sort,
+        is_member: viewer.is_member,
+    }
+}
+
+/// SKUs and categories (with everything below) that timed discounts are on.
+pub(super) fn deal_scope(snapshot: &Snapshot, timed: &[Offer]) -> (Vec<SkuId>, Vec<CategoryId>) {
+    let (mut skus, mut categories) = (Vec::new(), Vec::new());
+    for offer in timed {
+        match &offer.scope {
+            Scope::All => categories.extend(snapshot.categories.iter().map(|c| c.id.clone())),
+            Scope::Categories(ids) => categories.extend(ids.iter().flat_map(|id| snapshot.subtree(id))),
+            Scope::Skus(ids) => skus.extend(ids.iter().cloned()),
+        }
+    }
+    (skus, categories)
+}
+
+fn path(snapshot: &Snapshot, category: Option<&CategoryId>, lang: Lang) -> Vec<(String, String)> {
+    let mut path = category.map(|id| names(snapshot, id, lang)).unwrap_or_default();
+    path.reverse();
+    path
+}
+
+/// (code, name) of a category and those above it, from the leaf up.
+pub(super) fn names(snapshot: &Snapshot, leaf: &CategoryId, lang: Lang) -> Vec<(String, String)> {
+    let name = |c: &store::catalogue::CategoryRecord| (c.code.clone(), lang.pick(&c.name_zh, &c.name_en).to_owned());
+    snapshot.path(leaf).into_iter().map(name).collect()
+}
+
+/// Brands of a list, the most frequent first.
+fn brands(found: &[Slim], lang: Lang) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for slim in found {
+        let brand = lang.pick(&slim.brand_zh, &slim.brand_en);
+        if !brand.is_empty() {
+            *counts.entry(brand).or_default() += 1;
+        }
+    }
+    let mut brands: Vec<(&str, usize)> = counts.into_iter().collect();
+    brands.sort_by_key(|&(_, n)| Reverse(n));
+    brands.into_iter().take(BRANDS_MAX).map(|(brand, _)| brand.to_owned()).collect()
+}
+
+/// The cards of the page asked for. By price, lists are sorted once more with
+/// the prices that timed discounts make.
+async fn page(
+    conn: &mut Conn,
+    viewer: &Viewer<'_>,
+    mut found: Vec<Slim>,
+    query: &ListQuery,
+) -> Result<Vec<ProductCard>> {
+    if matches!(query.sort, Sort::PriceUp | Sort::PriceDown | Sort::UnitPrice) && !viewer.timed().is_empty() {
+        sort_by_price(viewer, &mut found, query.sort);
+    }
+    let size = ProductList::PAGE as usize;
+    let first = (query.page as usize - 1) * size;
+    let ids: Vec<SkuId> = found.into_iter().skip(first).take(size).map(|slim| slim.id).collect();
+    let items: Vec<SkuInStore> = store::catalogue::by_id(conn, &viewer.visit.store, &ids).await?;
+    Ok(in_order(items, &ids).iter().map(|item| viewer.card(item)).collect())
+}
+
+fn sort_by_price(viewer: &Viewer<'_>, found: &mut [Slim], sort: Sort) {
+    let price = |slim: &Slim| {
+        let sku = store::catalogue::SkuRecord {
+            id: slim.id.clone(),
+            category: slim.category.clone(),
+            price: slim.price,
+            member_price: slim.member_price,
+            ..store::catalogue::SkuRecord::default()
+        };
+        let price = viewer.price(&sku).price;
+        match (sort, slim.measure_amount) {
+            (Sort::PriceDown, _) => -price.0,
+            (Sort::UnitPrice, Some(amount)) => price.0.saturating_mul(100_000) / amount.max(1),
+            (Sort::UnitPrice, None) => price.0.saturating_mul(100_000),
+            _ => price.0,
+        }
+    };
+    let keys: HashMap<SkuId, i64> = found.iter().map(|slim| (slim.id.clone(), price(slim))).collect();
+    found.sort_by_key(|slim| keys.get(&slim.id).copied());
+}
+
+/// The brand as a reader of this language sees it.
+pub(super) fn brand_of(item: &SkuInStore, lang: Lang) -> String {
+    words::brand(&item.sku, lang).to_owned()
+}

@@ -1,0 +1,212 @@
+//! What shoppers browse: stores, categories, lists, products, search.
+//!
+//! Stores, the category tree, offers, banners and safety policies change
+//! seldom and are read by every page, so a snapshot of them is kept in memory.
+//! A commit that touches them makes it stale at once. SKUs, their stock and
+//! baskets are read by query, a fixed number of statements a page.
+
+mod cards;
+mod home;
+mod list;
+mod product;
+mod stores;
+mod words;
+
+use crate::stock::Terms;
+use crate::{Result, Shop};
+use domain::Millis;
+use domain::ids::{CategoryId, StoreId};
+use domain::pricing::Offer;
+use domain::view::{CategoryNode, Lang};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use store::catalogue::CategoryRecord;
+use store::offers::{BannerRecord, OfferRecord};
+use store::stores::StoreRecord;
+use store::{Changes, Store};
+use tokio::sync::broadcast::error::TryRecvError;
+
+/// Another server of the same database is heard of at the latest after this time.
+const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The snapshot in memory, and how it learns that it is stale.
+#[derive(Debug)]
+pub struct Cache {
+    changes: Mutex<Changes>,
+    held: Mutex<Option<(Instant, Arc<Snapshot>)>>,
+    /// Up to when run-out hand counts were told to open pages.
+    pub(crate) counts_told_ms: AtomicI64,
+}
+
+impl Cache {
+    /// An empty cache that hears of the store's commits from now on.
+    pub fn new(store: &Store) -> Self {
+        Self {
+            changes: Mutex::new(store.changes()),
+            held: Mutex::new(None),
+            counts_told_ms: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Drops the snapshot if a commit since the last look made it stale.
+    fn hear(&self) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stale = false;
+        loop {
+            match changes.try_recv() {
+                Ok(touched) => stale |= touched.catalogue,
+                Err(TryRecvError::Lagged(_)) => stale = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        if stale {
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    fn fresh(&self) -> Option<Arc<Snapshot>> {
+        self.hear();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE).map(|(_, snapshot)| snapshot.clone())
+    }
+
+    fn keep(&self, at: Instant, snapshot: &Arc<Snapshot>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, snapshot.clone()));
+    }
+
+    /// The time up to which run-out counts were told; the next time is kept in its place.
+    pub(crate) fn swap_counts_told(&self, now: Millis) -> Millis {
+        Millis(self.counts_told_ms.swap(now.0, Ordering::SeqCst))
+    }
+}
+
+/// Stores, categories, offers, banners and policies at one time.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Stores in their order.
+    pub stores: Vec<StoreRecord>,
+    /// Categories, siblings in their order.
+    pub categories: Vec<CategoryRecord>,
+    by_id: HashMap<CategoryId, usize>,
+    by_code: HashMap<String, usize>,
+    children: HashMap<Option<CategoryId>, Vec<usize>>,
+    /// Offers that have not ended, in the order in which they are tried.
+    pub offers: Vec<OfferRecord>,
+    /// Banners in their order.
+    pub banners: Vec<BannerRecord>,
+    /// Safety policies.
+    pub terms: Terms,
+}
+
+impl Snapshot {
+    async fn load(store: &Store, now: Millis) -> Result<Self> {
+        let mut conn = store.read().await?;
+        let stores = store::stores::all(&mut conn).await?;
+        let categories = store::catalogue::categories(&mut conn).await?;
+        let offers = store::offers::ending_after(&mut conn, now).await?;
+        let banners = store::offers::banners(&mut conn).await?;
+        let policies = store::catalogue::all_policies(&mut conn).await?;
+        let terms = Terms::new(&categories, policies);
+        let mut snapshot = Self { stores, offers, banners, terms, ..Self::default() };
+        for (i, category) in categories.iter().enumerate() {
+            snapshot.by_id.insert(category.id.clone(), i);
+            snapshot.by_code.insert(category.code.clone(), i);
+            snapshot.children.entry(category.parent.clone()).or_default().push(i);
+        }
+        snapshot.categories = categories;
+        Ok(snapshot)
+    }
+
+    /// A store by its id.
+    pub fn store(&self, id: &StoreId) -> Option<&StoreRecord> {
+        self.stores.iter().find(|store| store.id == *id)
+    }
+
+    /// A category by its id.
+    pub fn category(&self, id: &CategoryId) -> Option<&CategoryRecord> {
+        self.by_id.get(id).map(|&i| &self.categories[i])
+    }
+
+    /// A category by its code.
+    pub fn category_by_code(&self, code: &str) -> Option<&CategoryRecord> {
+        self.by_code.get(code).map(|&i| &self.categories[i])
+    }
+
+    /// A category and those above it, from the leaf up to the root.
+    pub fn path(&self, leaf: &CategoryId) -> Vec<&CategoryRecord> {
+        let mut path = Vec::new();
+        let mut at = self.category(leaf);
+        while let Some(category) = at.filter(|_| path.len() < 32) {
+            path.push(category);
+            at = category.parent.as_ref().and_then(|id| self.category(id));
+        }
+        path
+    }
+
+    /// The ids of [`Self::path`].
+    pub fn path_ids(&self, leaf: &CategoryId) -> Vec<CategoryId> {
+        self.path(leaf).into_iter().map(|category| category.id.clone()).collect()
+    }
+
+    /// A category and everything below it.
+    pub fn subtree(&self, root: &CategoryId) -> Vec<CategoryId> {
+        let mut ids = vec![root.clone()];
+        let mut next = 0;
+        while next < ids.len() {
+            let below = self.children.get(&Some(ids[next].clone())).into_iter().flatten();
+            ids.extend(below.map(|&i| self.categories[i].id.clone()));
+            next += 1;
+        }
+        ids
+    }
+
+    /// The children of a category (`None`: of the root) as a tree of so many levels.
+    pub fn tree(&self, parent: Option<&CategoryId>, lang: Lang, levels: u32) -> Vec<CategoryNode> {
+        let below = self.children.get(&parent.cloned()).into_iter().flatten();
+        let node = |&i: &usize| {
+            let category = &self.categories[i];
+            let children = if levels > 1 { self.tree(Some(&category.id), lang, levels - 1) } else { Vec::new() };
+            CategoryNode {
+                id: category.id.clone(),
+                code: category.code.clone(),
+                name: lang.pick(&category.name_zh, &category.name_en).to_owned(),
+                picture: category.picture.clone(),
+                children,
+            }
+        };
+        below.map(node).collect()
+    }
+
+    /// Offers that run in a store at a time.
+    pub fn running(&self, store: &StoreId, now: Millis) -> impl Iterator<Item = &OfferRecord> {
+        self.offers.iter().filter(move |record| is_running(&record.offer, store, now))
+    }
+}
+
+/// Does an offer run in a store at a time?
+pub(crate) fn is_running(offer: &Offer, store: &StoreId, now: Millis) -> bool {
+    offer.store.as_ref().is_none_or(|s| s == store)
+        && offer.starts.is_none_or(|starts| starts <= now)
+        && offer.ends.is_none_or(|ends| ends > now)
+}
+
+impl Shop {
+    /// The snapshot, loaded anew if a commit made it stale.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        let cache = &self.inner.catalogue;
+        if let Some(snapshot) = cache.fresh() {
+            return Ok(snapshot);
+        }
+        // What is committed while it loads is heard of by the next look.
+        let at = Instant::now();
+        let snapshot = Arc::new(Snapshot::load(self.store(), self.now()).await?);
+        cache.keep(at, &snapshot);
+        Ok(snapshot)
+    }
+
+    pub(crate) fn catalogue_cache(&self) -> &Cache {
+        &self.inner.catalogue
+    }
+}

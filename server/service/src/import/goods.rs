@@ -1,0 +1,298 @@
+//! SKUs: read and tokenised on two threads, written in batches. Only SKUs that
+//! differ from what was imported last are written, so the same file twice
+//! costs a reading.
+
+use super::cells::{Cell, Cells};
+use super::report::{Bad, Reason};
+use super::table::{Table, digest};
+use super::{Context, Outcome, joined, places};
+use crate::{Error, Result};
+use domain::Base;
+use domain::ids::{PoolId, SkuId};
+use domain::safety::Policy;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::Lane;
+use store::catalogue::{CategoryRecord, SkuRecord};
+use store::goods::{Index, Known, Sold};
+use store::tokens::{Naming, Tokens, index};
+
+/// SKUs written in one unit of work.
+const UNIT_ROWS: usize = 1_800;
+
+const ALLERGENS: [&str; 12] = [
+    "gluten", "crustacean", "egg", "fish", "peanut", "soy", "milk", "nut", "celery", "mustard", "sesame", "sulphite",
+];
+const DIETS: [&str; 6] = ["vegetarian", "vegan", "halal", "organic", "low_sugar", "gluten_free"];
+
+/// A SKU as read; pool and ids are filled in afterwards.
+struct SkuIn {
+    line: u64,
+    record: SkuRecord,
+    pool_code: String,
+    base_unit: &'static str,
+    policy: Option<Policy>,
+    digest: String,
+    /// `None`: nothing differs from what was imported last.
+    tokens: Option<Tokens>,
+}
+
+/// A SKU that a dry run would have written, so that later files can name it.
+pub(super) struct Planned {
+    code: String,
+    barcode: String,
+    pool_code: String,
+    sku: SkuId,
+    sold: Sold,
+}
+
+impl Planned {
+    pub fn code_and_id(&self) -> (String, SkuId) {
+        (self.code.clone(), self.sku.clone())
+    }
+
+    pub fn add_to(&self, index: &mut Index) {
+        index.by_code.entry(self.code.clone()).or_insert_with(|| self.sold.clone());
+        index.by_pool.entry(self.pool_code.clone()).or_insert_with(|| (self.sold.clone(), self.sku.clone()));
+        if !self.barcode.is_empty() {
+            index.by_barcode.entry(self.barcode.clone()).or_insert_with(|| self.sold.clone());
+        }
+    }
+}
+
+/// What reading a SKU needs to know; shared by the two threads.
+struct Basis {
+    known: HashMap<String, Known>,
+    categories: HashMap<String, CategoryRecord>,
+    /// Names of a category and those above it, by code.
+    category_names: HashMap<String, Vec<String>>,
+}
+
+impl Basis {
+    fn new(known: HashMap<String, Known>, categories: &HashMap<String, CategoryRecord>) -> Self {
+        let by_id: HashMap<_, _> = categories.values().map(|c| (&c.id, c)).collect();
+        let names = |category: &CategoryRecord| {
+            let mut names = Vec::new();
+            let mut at = Some(category);
+            while let Some(c) = at.filter(|_| names.len() < 64) {
+                names.extend([c.name_zh.clone(), c.name_en.clone()]);
+                at = c.parent.as_ref().and_then(|id| by_id.get(id).copied());
+            }
+            names
+        };
+        let category_names = categories.iter().map(|(code, c)| (code.clone(), names(c))).collect();
+        Self { known, categories: categories.clone(), category_names }
+    }
+}
+
+fn sku_row(row: &Cells<'_>, basis: &Basis) -> Cell<SkuIn> {
+    let record = sku_record(row, basis)?;
+    let pool_code = row.opt_code("pool")?.unwrap_or_else(|| record.code.clone());
+    let by_weight = record.by_weight;
+    let base_unit = row.one_of("base_unit", &["piece", "g"], if by_weight { "g" } else { "piece" })?;
+    let policy = row.policy("safety")?;
+    let names = basis.category_names.get(row.raw("category")).map(Vec::as_slice).unwrap_or_default();
+    let mut all: Vec<&str> = row.record().iter().collect();
+    all.extend(names.iter().map(String::as_str));
+    let digest = digest(all.join("\u{1f}").as_bytes());
+    let same = basis.known.get(&record.code).is_some_and(|known| known.digest == digest);
+    let tokens = (!same).then(|| tokens_of(&record, names));
+    Ok(SkuIn { line: row.line, record, pool_code, base_unit, policy, digest, tokens })
+}
+
+fn tokens_of(sku: &SkuRecord, categories: &[String]) -> Tokens {
+    let mut words: Vec<&str> = categories.iter().map(String::as_str).collect();
+    words.extend([sku.size_zh.as_str(), &sku.size_en]);
+    index(&Naming {
+        names: vec![&sku.brand_zh, &sku.name_zh, &sku.option_zh, &sku.brand_en, &sku.name_en, &sku.option_en],
+        words,
+        codes: vec![&sku.barcode, &sku.code],
+    })
+}
+
+fn sku_record(row: &Cells<'_>, basis: &Basis) -> Cell<SkuRecord> {
+    let code = row.code("code")?;
+    let category = row.code("category")?;
+    let found = basis.categories.get(&category).map(|c| c.id.clone());
+    let category = found.ok_or_else(|| row.bad("category", Reason::Unknown { value: category }))?;
+    let price = row.money("price")?;
+    let member_price = row.opt_money("member_price")?;
+    if member_price.is_some_and(|member| member > price) {
+        return Err(row.bad("member_price", Reason::Above { other: "price" }));
+    }
+    let measure_amount = row.opt_int("measure_amount", 1, 100_000_000)?;
+    let measure_unit = match measure_amount {
+        Some(_) => row.one_of("measure_unit", &["g", "ml", "piece"], "")?,
+        None => "",
+    };
+    let barcode = row.text("barcode", 32)?;
+    if !barcode.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(row.bad("barcode", Reason::NotCode));
+    }
+    let age_limit = row.opt_int("age_limit", 1, 99)?.and_then(|age| u8::try_from(age).ok());
+    Ok(SkuRecord {
+        id: SkuId::default(),
+        num: 0,
+        product: row.opt_code("product")?.unwrap_or_else(|| code.clone()),
+        code,
+        name_zh: row.name("name_zh", 120)?,
+        name_en: row.text("name_en", 200)?,
+        option_zh: row.text("option_zh", 60)?,
+        option_en: row.text("option_en", 80)?,
+        brand_zh: row.text("brand_zh", 60)?,
+        brand_en: row.text("brand_en", 80)?,
+        barcode,
+        category,
+        size_zh: row.text("size_zh", 60)?,
+        size_en: row.text("size_en", 80)?,
+        by_weight: row.one_of("sold_by", &["piece", "weight"], "piece")? == "weight",
+        pool: PoolId::default(),
+        pack_size: Base(row.int("pack_size", 1, 10_000_000)?),
+        price,
+        member_price,
+        measure_amount,
+        measure_unit: measure_unit.to_owned(),
+        allergens: row.list("allergens", &ALLERGENS)?,
+        diet: row.list("diet", &DIETS)?,
+        storage: row.one_of("storage", &["ambient", "chilled", "frozen"], "ambient")?.to_owned(),
+        age_limit,
+        counted: row.flag("counted")?,
+        picture: row.text("picture", 80)?,
+        description_zh: row.text("description_zh", 2_000)?,
+        description_en: row.text("description_en", 3_000)?,
+        active: row.one_of("status", &["on", "off"], "on")? == "on",
+    })
+}
+
+/// Reads all rows on two threads.
+async fn read(table: &Arc<Table>, basis: &Arc<Basis>) -> Result<(Vec<SkuIn>, Vec<Bad>)> {
+    let half = table.rows.len() / 2;
+    let read = |range: std::ops::Range<usize>| {
+        let (table, basis) = (table.clone(), basis.clone());
+        tokio::task::spawn_blocking(move || super::split(table.cells_in(range).map(|row| sku_row(&row, &basis))))
+    };
+    let (first, second) = tokio::join!(read(0..half), read(half..table.rows.len()));
+    let ((mut rows, mut bad), (more, more_bad)) = (first.map_err(joined)?, second.map_err(joined)?);
+    rows.extend(more);
+    bad.extend(more_bad);
+    Ok((rows, bad))
+}
+
+/// What a unit of work writes.
+#[derive(Default)]
+struct Batch {
+    pools: Vec<(PoolId, String, String)>,
+    skus: Vec<(SkuRecord, String)>,
+    tokens: Vec<(i64, Tokens)>,
+    policies: Vec<(String, String, Option<Policy>)>,
+}
+
+/// Gives ids to SKUs and pools, and refuses what stands there twice or
+/// contradicts its pool.
+struct Assigner {
+    pools: HashMap<String, (PoolId, String)>,
+    lines: HashMap<String, u64>,
+    last_num: i64,
+}
+
+impl Assigner {
+    fn assign(&mut self, row: &mut SkuIn, basis: &Basis, new_pools: &mut Vec<(PoolId, String, String)>) -> Cell<()> {
+        let bad = |column, reason| Bad::new(row.line, column, reason);
+        if let Some(line) = self.lines.insert(row.record.code.clone(), row.line) {
+            return Err(bad("code", Reason::Duplicate { line }));
+        }
+        match self.pools.get(&row.pool_code) {
+            Some((_, unit)) if unit != row.base_unit => {
+                return Err(bad("base_unit", Reason::OtherUnit { unit: unit.clone() }));
+            }
+            Some((id, _)) => row.record.pool = id.clone(),
+            None => {
+                let id = PoolId::trusted(store::new_id());
+                row.record.pool = id.clone();
+                self.pools.insert(row.pool_code.clone(), (id.clone(), row.base_unit.to_owned()));
+                new_pools.push((id, row.pool_code.clone(), row.base_unit.to_owned()));
+            }
+        }
+        if let Some(known) = basis.known.get(&row.record.code) {
+            row.record.id = known.id.clone();
+            row.record.num = known.num;
+        } else {
+            self.last_num += 1;
+            row.record.id = SkuId::trusted(store::new_id());
+            row.record.num = self.last_num;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Result<Outcome> {
+    let mut conn = context.shop.store().read().await?;
+    let known = store::goods::known_skus(&mut conn).await?;
+    let pools = store::goods::known_pools(&mut conn).await?;
+    let last_num = store::goods::last_num(&mut conn).await?;
+    drop(conn);
+    let basis = Arc::new(Basis::new(known, &context.categories));
+    let (rows, bad) = read(table, &basis).await?;
+    let mut outcome = Outcome { bad, ..Outcome::default() };
+    let mut assigner = Assigner { pools, lines: HashMap::with_capacity(rows.len()), last_num };
+    let mut batch = Batch::default();
+    let mut done = outcome.bad.len() as u64;
+    for mut row in rows {
+        done += 1;
+        if let Err(bad) = assigner.assign(&mut row, &basis, &mut batch.pools) {
+            outcome.bad.push(bad);
+            continue;
+        }
+        let Some(tokens) = row.tokens.take() else {
+            outcome.unchanged += 1;
+            continue;
+        };
+        outcome.written += 1;
+        if context.options.dry_run {
+            context.planned.push(planned(&row));
+            continue;
+        }
+        batch.tokens.push((row.record.num, tokens));
+        batch.policies.push((row.record.id.to_string(), String::new(), row.policy));
+        batch.skus.push((row.record, row.digest));
+        if batch.skus.len() >= UNIT_ROWS {
+            write(context, std::mem::take(&mut batch)).await?;
+            context.progress(done);
+        }
+    }
+    if !batch.skus.is_empty() {
+        write(context, batch).await?;
+    }
+    context.index = None;
+    Ok(outcome)
+}
+
+fn planned(row: &SkuIn) -> Planned {
+    Planned {
+        code: row.record.code.clone(),
+        barcode: row.record.barcode.clone(),
+        pool_code: row.pool_code.clone(),
+        sku: row.record.id.clone(),
+        sold: Sold {
+            pool: row.record.pool.clone(),
+            pack_size: row.record.pack_size.0,
+            category: row.record.category.to_string(),
+            counted: row.record.counted,
+        },
+    }
+}
+
+async fn write(context: &Context<'_>, batch: Batch) -> Result<()> {
+    let now = context.now;
+    let write = context.shop.store().write(Lane::Background, batch, move |conn, batch| {
+        Box::pin(async move {
+            store::goods::put_pools(conn, &batch.pools).await?;
+            store::goods::put_skus(conn, &batch.skus, now).await?;
+            store::dialect::index_skus(conn, &batch.tokens).await?;
+            places::put_policies(conn, "sku", &batch.policies).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
+        })
+    });
+    write.await
+}

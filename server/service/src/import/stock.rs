@@ -1,0 +1,165 @@
+//! Stock levels and hand counts; till sales of past days.
+
+use super::cells::{Cell, Cells};
+use super::report::Reason;
+use super::table::Table;
+use super::{Context, Outcome, split};
+use crate::calendar;
+use crate::stock::Terms;
+use crate::{Error, Result};
+use domain::ids::{CategoryId, StoreId};
+use domain::stock::Kind;
+use domain::{Base, Millis};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use store::Lane;
+use store::goods::Index;
+use store::stock::{Applied, SaleDay, Statement};
+use store::stores::StoreRecord;
+
+/// Rows written in one unit of work.
+const UNIT_ROWS: usize = 1_000;
+
+/// A store with its zone.
+struct Place {
+    id: StoreId,
+    zone: TimeZone,
+}
+
+fn places(stores: &HashMap<String, StoreRecord>) -> HashMap<String, Place> {
+    stores.iter().map(|(code, s)| (code.clone(), Place { id: s.id.clone(), zone: calendar::zone(&s.zone) })).collect()
+}
+
+fn place<'a>(row: &Cells<'_>, places: &'a HashMap<String, Place>) -> Cell<&'a Place> {
+    let code = row.code("store")?;
+    places.get(&code).ok_or_else(|| row.bad("store", Reason::Unknown { value: code }))
+}
+
+struct StockReader {
+    places: HashMap<String, Place>,
+    index: Arc<Index>,
+    /// Do hand counts of this category hold for a day only?
+    holds_day: HashMap<CategoryId, bool>,
+    terms: Terms,
+    anchor: Millis,
+}
+
+impl StockReader {
+    fn row(&self, row: &Cells<'_>) -> Cell<(StoreId, Statement)> {
+        let place = place(row, &self.places)?;
+        let code = row.code("pool")?;
+        let pooled = self.index.by_pool.get(&code).map(|(sold, sku)| (sold, Some(sku)));
+        let found = pooled.or_else(|| self.index.by_code.get(&code).map(|sold| (sold, None)));
+        let Some((sold, sku)) = found else {
+            return Err(row.bad("pool", Reason::Unknown { value: code }));
+        };
+        let at = row.time("as_of", &place.zone, self.anchor)?;
+        let on_hand = Base(row.int("on_hand", 0, 1_000_000_000_000)?);
+        let kind = match row.one_of("kind", &["snapshot", "count"], "snapshot")? {
+            "count" => Kind::Count,
+            _ => Kind::Snapshot,
+        };
+        let category = CategoryId::trusted(sold.category.clone());
+        let holds_day = self.holds_day.get(&category).copied().unwrap_or(true);
+        let day_ends = || calendar::start_of(&place.zone, calendar::day_of(&place.zone, at) + 1);
+        let statement = Statement {
+            pool: sold.pool.clone(),
+            kind,
+            on_hand,
+            at,
+            counted_until: (kind == Kind::Count && holds_day).then(day_ends),
+            policy: self.terms.policy(&place.id, sku, &category).0,
+            key: format!("import:{kind}:{}:{at}:{on_hand}", sold.pool),
+        };
+        Ok((place.id.clone(), statement))
+    }
+}
+
+pub(super) async fn stock(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
+    let reader = StockReader {
+        places: places(&context.stores),
+        index: context.index().await?,
+        holds_day: context.categories.values().map(|c| (c.id.clone(), c.count_holds_day)).collect(),
+        terms: Terms::load(context.shop).await?,
+        anchor: context.anchor,
+    };
+    let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
+    let total = rows.len() as u64;
+    if context.options.dry_run {
+        return Ok(Outcome { written: total, unchanged: 0, bad });
+    }
+    let mut by_store: BTreeMap<StoreId, Vec<Statement>> = BTreeMap::new();
+    for (store, statement) in rows {
+        by_store.entry(store).or_default().push(statement);
+    }
+    let mut sum = Applied::default();
+    let mut done = bad.len();
+    let now = context.now;
+    for (store, statements) in by_store {
+        for part in statements.chunks(UNIT_ROWS) {
+            let input = (store.clone(), part.to_vec());
+            let write = context.shop.store().write(Lane::Background, input, move |conn, (store, rows)| {
+                Box::pin(store::stock::apply_statements(conn, store, rows, now))
+            });
+            sum = sum.plus(write.await?);
+            done += part.len();
+            context.progress(done as u64);
+        }
+    }
+    let unchanged = (sum.repeated + sum.late) as u64;
+    Ok(Outcome { written: sum.applied as u64, unchanged, bad })
+}
+
+struct SalesReader {
+    places: HashMap<String, Place>,
+    index: Arc<Index>,
+    anchor: Millis,
+}
+
+impl SalesReader {
+    fn row(&self, row: &Cells<'_>) -> Cell<(StoreId, SaleDay)> {
+        let place = place(row, &self.places)?;
+        let code = row.code("sku")?;
+        let sold = self.index.by_code.get(&code).or_else(|| self.index.by_barcode.get(&code));
+        let sold = sold.ok_or_else(|| row.bad("sku", Reason::Unknown { value: code }))?;
+        let at = row.time("sold_at", &place.zone, self.anchor)?;
+        let packs = row.int("quantity", -1_000_000, 1_000_000)?;
+        let day = calendar::day_of(&place.zone, at);
+        let units = Base(packs.saturating_mul(sold.pack_size));
+        Ok((place.id.clone(), SaleDay { pool: sold.pool.clone(), day, promo: row.flag("promo")?, units }))
+    }
+}
+
+/// Sales of past days, added up by day: a file states the days that it holds.
+pub(super) async fn sales(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
+    let reader =
+        SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
+    let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
+    let total = rows.len() as u64;
+    if context.options.dry_run {
+        return Ok(Outcome { written: total, unchanged: 0, bad });
+    }
+    type Key = (StoreId, domain::ids::PoolId, domain::time::Day, bool);
+    let mut days: BTreeMap<Key, Base> = BTreeMap::new();
+    for (store, row) in rows {
+        *days.entry((store, row.pool, row.day, row.promo)).or_default() += row.units;
+    }
+    let mut by_store: BTreeMap<StoreId, Vec<SaleDay>> = BTreeMap::new();
+    for ((store, pool, day, promo), units) in days {
+        by_store.entry(store).or_default().push(SaleDay { pool, day, promo, units });
+    }
+    let mut changed = 0;
+    for (store, rows) in by_store {
+        for part in rows.chunks(UNIT_ROWS * 4) {
+            let input = (store.clone(), part.to_vec());
+            let write = context.shop.store().write(Lane::Background, input, |conn, (store, rows)| {
+                Box::pin(store::stock::set_sale_days(conn, store, rows))
+            });
+            changed += write.await.map_err(|e: store::Error| Error::from(e))?;
+            context.progress(changed.min(total));
+        }
+    }
+    let written = if changed == 0 { 0 } else { changed.min(total) };
+    Ok(Outcome { written, unchanged: total - written, bad })
+}
