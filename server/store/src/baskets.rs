@@ -222,25 +222,6 @@ pub async fn remember_choices(
     Ok(())
 }
 
-/// What a member pays for in general: member prices, default choice, home store.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
-pub struct BuyerRow {
-    /// Do member prices hold?
-    pub is_member: bool,
-    /// Up to when, if not for good.
-    pub member_until: Option<i64>,
-    /// Default choice for missing goods.
-    pub substitution_default: String,
-    /// The store that the member buys at.
-    pub home_store_id: Option<String>,
-}
-
-/// The buyer behind a member id.
-pub async fn buyer(conn: &mut Conn, member: &MemberId) -> Result<Option<BuyerRow>> {
-    let sql = "SELECT is_member, member_until, substitution_default, home_store_id FROM member WHERE id = $1";
-    conn.opt(sql, vals![member]).await
-}
-
 /// Remembers the member's default choice, and this store as home if there is none yet.
 pub async fn remember_buyer(conn: &mut Conn, member: &MemberId, choice: &str, store: &StoreId) -> Result<()> {
     let sql = "UPDATE member SET substitution_default = $2, home_store_id = COALESCE(home_store_id, $3) WHERE id = $1";
@@ -284,4 +265,30 @@ pub async fn fill_up(conn: &mut Conn, store: &StoreId, from: i64, not: &BasketId
                ORDER BY k.price, s.dms_normal_milli DESC, k.id LIMIT $4";
     let rows: Vec<(String,)> = conn.all(sql, vals![store, from, not, limit]).await?;
     Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
+}
+
+/// Several products with their stock in `store`.
+pub async fn goods_of(conn: &mut Conn, skus: &[SkuId], store: &StoreId) -> Result<Vec<GoodsRow>> {
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {} FROM sku k LEFT JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id WHERE k.id IN ({}) \
+         ORDER BY k.id",
+        goods_columns!(),
+        list(2, skus.len())
+    );
+    let mut vals = vec![Val::from(store)];
+    vals.extend(skus.iter().map(Val::from));
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Names of products: (id, Chinese, English).
+pub async fn sku_names(conn: &mut Conn, skus: &[SkuId]) -> Result<Vec<(String, String, String)>> {
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT id, name_zh, name_en FROM sku WHERE id IN ({}) ORDER BY id", list(1, skus.len()));
+    let vals: Vec<Val<'_>> = skus.iter().map(Val::from).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }

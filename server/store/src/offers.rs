@@ -1,6 +1,6 @@
 //! Offers (timed discounts, spend-and-saves, coupons), banners, welcome coupons.
 
-use crate::conn::values;
+use crate::conn::{list, values};
 use crate::stores::set_where_changed;
 use crate::{Conn, Result, Val, new_id, vals};
 use domain::ids::{MemberId, OfferId, StoreId};
@@ -71,6 +71,21 @@ const CURRENT: &str = "SELECT id, code, name_zh, name_en, store_id, starts_at, e
 /// Offers that end after a time, in the order in which they are tried.
 pub async fn ending_after(conn: &mut Conn, time: Millis) -> Result<Vec<OfferRecord>> {
     let rows: Vec<OfferRow> = conn.all(CURRENT, vals![time]).await?;
+    rows.into_iter().map(OfferRecord::try_from).collect()
+}
+
+/// Offers by their ids, ended ones too.
+pub async fn by_ids(conn: &mut Conn, ids: &[&str]) -> Result<Vec<OfferRecord>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT id, code, name_zh, name_en, store_id, starts_at, ends_at, priority, scope, terms, excludes,
+         per_member, total, budget, used, spent FROM offer WHERE id IN ({}) ORDER BY priority DESC, code",
+        list(1, ids.len())
+    );
+    let vals: Vec<Val<'_>> = ids.iter().map(|id| Val::from(*id)).collect();
+    let rows: Vec<OfferRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
     rows.into_iter().map(OfferRecord::try_from).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Places of offers that orders take, and the coupons that they use. All of it
 //! by conditional updates, so that a limit holds under parallel orders.
 
-use crate::conn::{list, values};
+use crate::conn::values;
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{CouponId, MemberId, OfferId, OrderId};
@@ -90,7 +90,7 @@ pub struct CouponRow {
     pub id: String,
     /// The offer that it gives.
     pub offer_id: String,
-    /// `available`, `held`, `used`.
+    /// `issued`, `held`, `used`.
     pub state: String,
     /// The order that holds or used it.
     pub order_id: Option<String>,
@@ -103,42 +103,17 @@ pub struct CouponRow {
 /// The coupons that a member can still use, those that run out first at the front.
 pub async fn coupons(conn: &mut Conn, member: &MemberId, now: Millis) -> Result<Vec<CouponRow>> {
     let sql = "SELECT id, offer_id, state, order_id, issued_at, expires_at FROM coupon \
-               WHERE member_id = $1 AND state = 'available' AND expires_at > $2 ORDER BY expires_at, id LIMIT 100";
+               WHERE member_id = $1 AND state = 'issued' AND expires_at > $2 ORDER BY expires_at, id LIMIT 100";
     conn.all(sql, vals![member, now]).await
 }
 
-/// Coupon offers that run now and of which the member was never given one.
-pub async fn not_issued(conn: &mut Conn, member: &MemberId, now: Millis) -> Result<Vec<(OfferId, Millis)>> {
-    let sql = "SELECT o.id, o.ends_at FROM offer o WHERE o.kind = 'coupon' AND o.starts_at <= $2 AND o.ends_at > $2 \
-               AND NOT EXISTS (SELECT 1 FROM coupon c WHERE c.member_id = $1 AND c.offer_id = o.id) \
-               ORDER BY o.id LIMIT 50";
-    let rows: Vec<(String, i64)> = conn.all(sql, vals![member, now]).await?;
-    Ok(rows.into_iter().map(|(id, ends)| (OfferId::trusted(id), Millis(ends))).collect())
-}
-
-/// Gives a member one coupon of each offer; one that was given before stays as it is.
-pub async fn issue(conn: &mut Conn, member: &MemberId, offers: &[(OfferId, Millis)], now: Millis) -> Result<u64> {
-    if offers.is_empty() {
-        return Ok(0);
-    }
-    let sql = format!(
-        "INSERT INTO coupon (member_id, id, offer_id, state, issued_at, expires_at, key) VALUES {} \
-         ON CONFLICT (member_id, key) DO NOTHING",
-        values(1, offers.len(), 7)
-    );
-    let mut vals: Vec<Val<'_>> = Vec::with_capacity(offers.len() * 7);
-    for (offer, ends) in offers {
-        vals.extend([
-            Val::from(member),
-            Val::from(crate::new_id()),
-            Val::from(offer),
-            Val::from("available"),
-            Val::from(now),
-            Val::from(*ends),
-            Val::from(format!("issue:{offer}")),
-        ]);
-    }
-    conn.exec(AssertSqlSafe(sql), &vals).await
+/// Is there a coupon offer with places left of which the member was never given one?
+pub async fn any_not_issued(conn: &mut Conn, member: &MemberId, now: Millis) -> Result<bool> {
+    let sql = "SELECT 1 FROM offer o WHERE o.kind = 'coupon' AND o.starts_at <= $2 AND o.ends_at > $2 \
+               AND (o.total IS NULL OR o.used < o.total) \
+               AND NOT EXISTS (SELECT 1 FROM coupon c WHERE c.member_id = $1 AND c.offer_id = o.id) LIMIT 1";
+    let row: Option<(i32,)> = conn.opt(sql, vals![member, now]).await?;
+    Ok(row.is_some())
 }
 
 /// Holds a coupon for an order; false if it is used, held or has run out.
@@ -150,7 +125,7 @@ pub async fn hold_coupon(
     now: Millis,
 ) -> Result<bool> {
     let sql = "UPDATE coupon SET state = 'held', order_id = $3 \
-               WHERE member_id = $1 AND id = $2 AND state = 'available' AND expires_at > $4";
+               WHERE member_id = $1 AND id = $2 AND state = 'issued' AND expires_at > $4";
     Ok(conn.exec(sql, vals![member, coupon, order, now]).await? == 1)
 }
 
@@ -172,18 +147,8 @@ pub async fn return_coupon(
     now: Millis,
     again_until: Option<Millis>,
 ) -> Result<bool> {
-    let sql = "UPDATE coupon SET state = 'available', order_id = NULL, \
+    let sql = "UPDATE coupon SET state = 'issued', order_id = NULL, \
                expires_at = CASE WHEN expires_at > $4 THEN expires_at ELSE COALESCE($5, expires_at) END \
                WHERE member_id = $1 AND id = $2 AND order_id = $3 AND state IN ('held', 'used')";
     Ok(conn.exec(sql, vals![member, coupon, order, now, again_until]).await? == 1)
-}
-
-/// Names of offers: (id, Chinese, English).
-pub async fn names(conn: &mut Conn, offers: &[&str]) -> Result<Vec<(String, String, String)>> {
-    if offers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!("SELECT id, name_zh, name_en FROM offer WHERE id IN ({}) LIMIT 1000", list(1, offers.len()));
-    let vals: Vec<Val<'_>> = offers.iter().map(|id| Val::from(*id)).collect();
-    conn.all(AssertSqlSafe(sql), &vals).await
 }

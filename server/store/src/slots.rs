@@ -56,6 +56,40 @@ pub async fn store_zones(conn: &mut Conn) -> Result<Vec<(StoreId, String)>> {
     Ok(rows.into_iter().map(|(id, zone)| (StoreId::trusted(id), zone)).collect())
 }
 
+/// What checkout and orders need of a store.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct StoreTerms {
+    /// Name in Chinese.
+    pub name_zh: String,
+    /// Name in English.
+    pub name_en: String,
+    /// Address in Chinese.
+    pub address_zh: String,
+    /// Address in English.
+    pub address_en: String,
+    /// Telephone.
+    pub phone: String,
+    /// Time zone.
+    pub zone: String,
+    /// Latitude in millionths of a degree.
+    pub lat_e6: i64,
+    /// Longitude in millionths of a degree.
+    pub lon_e6: i64,
+    /// It delivers so far, in metres.
+    pub delivery_radius_m: i64,
+    /// Delivery fee, in fen.
+    pub delivery_fee: i64,
+    /// Free from this goods total on, in fen.
+    pub free_delivery_above: Option<i64>,
+}
+
+/// One store's terms.
+pub async fn store_terms(conn: &mut Conn, store: &StoreId) -> Result<Option<StoreTerms>> {
+    let sql = "SELECT name_zh, name_en, address_zh, address_en, phone, zone, lat_e6, lon_e6, delivery_radius_m, \
+               delivery_fee, free_delivery_above FROM store WHERE id = $1";
+    conn.opt(sql, vals![store]).await
+}
+
 /// The templates of a store.
 pub async fn templates(conn: &mut Conn, store: &StoreId) -> Result<Vec<TemplateRow>> {
     let sql = "SELECT kind, start_min, end_min, weekdays, capacity, cutoff_min FROM slot_template \

@@ -1,0 +1,249 @@
+//! Work that no visitor asks for: holds that run out, the outbox, the sandbox's
+//! callbacks, payments to ask about, delivery slots to open, mean sales.
+//!
+//! Each job may run in several servers at once: rows are claimed by conditional
+//! updates, periodic jobs by their last run.
+
+use crate::local;
+use crate::{Error, Result, Shop};
+use domain::Millis;
+use domain::ids::StoreId;
+use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use jiff::tz::TimeZone;
+use std::collections::HashMap;
+use store::outbox::{self, OutboxRow};
+use store::slots::{self, SlotRow, TemplateRow};
+use store::Lane;
+
+/// A claimed task falls due again if its server dies.
+const LEASE_MS: i64 = 60 * SECOND_MS;
+/// Tries of a task before it is given up and staff must look.
+const TRIES: i64 = 12;
+
+/// What a run of the jobs did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Orders whose hold ran out.
+    pub expired: usize,
+    /// Tasks of the outbox taken.
+    pub outbox: usize,
+    /// Callbacks of the sandbox taken.
+    pub callbacks: usize,
+    /// Payments asked about.
+    pub polled: usize,
+}
+
+impl Ran {
+    /// Was there nothing to do?
+    pub fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Periodic jobs and how often they run.
+const PERIODIC: [(&str, i64); 4] = [
+    ("job.slots", MINUTE_MS),
+    ("job.counts", 10 * SECOND_MS),
+    ("job.dms", HOUR_MS),
+    ("job.tidy", HOUR_MS),
+];
+
+impl Shop {
+    /// Runs everything that is due, once. A job that fails is logged and does
+    /// not keep the others from running.
+    pub async fn run_due(&self, now: Millis) -> Ran {
+        let mut ran = Ran::default();
+        ran.expired = logged("expire_holds", self.expire_holds(now).await);
+        ran.outbox = logged("outbox", self.run_outbox(now).await);
+        ran.callbacks = logged("sandbox_callbacks", self.deliver_callbacks(now).await);
+        ran.polled = logged("poll_payments", self.poll_payments(now).await);
+        if let Err(error) = self.run_periodic(now).await {
+            tracing::error!(%error, job = "periodic", "a job failed");
+        }
+        ran
+    }
+
+    async fn run_periodic(&self, now: Millis) -> Result<()> {
+        let runs: HashMap<String, i64> = outbox::job_runs(&mut self.store().read().await?).await?.into_iter().collect();
+        for (name, every_ms) in PERIODIC {
+            let before = now.plus(-every_ms);
+            if runs.get(name).is_some_and(|last| *last > before.0) {
+                continue;
+            }
+            let claimed = self
+                .store()
+                .write(Lane::Background, (name, before, now), |conn, (name, before, now)| {
+                    Box::pin(async move { Ok::<bool, Error>(outbox::claim_job(conn, name, *before, *now).await?) })
+                })
+                .await?;
+            if !claimed {
+                continue;
+            }
+            let done = match name {
+                "job.slots" => self.ensure_slots(now).await.map(|_| ()),
+                "job.counts" => self.expire_counts(now).await.map(|_| ()),
+                "job.dms" => self.refresh_dms(now).await.map(|_| ()),
+                _ => self.tidy_members(now).await.map(|_| ()),
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, job = name, "a job failed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the delivery and pick-up windows of the days to come, from the
+    /// stores' templates in their zones. How many are new or changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn ensure_slots(&self, now: Millis) -> Result<u64> {
+        let mut conn = self.store().read().await?;
+        let mut planned: Vec<(StoreId, Vec<SlotRow>)> = Vec::new();
+        for (store, zone) in slots::store_zones(&mut conn).await? {
+            let templates = slots::templates(&mut conn, &store).await?;
+            let rows = windows(&templates, &local::zone(&zone), now, self.settings().slot_days);
+            planned.push((store, rows));
+        }
+        drop(conn);
+        let mut changed = 0;
+        for (store, rows) in planned {
+            let lane = store.clone();
+            changed += self
+                .store()
+                .write(Lane::Store(lane.as_str()), (store, rows), |conn, (store, rows)| {
+                    Box::pin(async move { Ok::<u64, Error>(slots::open(conn, store, rows).await?) })
+                })
+                .await?;
+        }
+        Ok(changed)
+    }
+
+    /// Does the tasks of the outbox that are due. How many were taken.
+    ///
+    /// # Errors
+    /// Those of the database; a task that fails is tried again later.
+    pub async fn run_outbox(&self, now: Millis) -> Result<usize> {
+        if !outbox::any_due(&mut self.store().read().await?, now).await? {
+            return Ok(0);
+        }
+        let due = self
+            .store()
+            .write(Lane::Background, now, |conn, now| {
+                Box::pin(async move { Ok::<_, Error>(outbox::claim(conn, *now, LEASE_MS, 100).await?) })
+            })
+            .await?;
+        for task in &due {
+            let done = self.do_task(task, now).await;
+            self.end_task(task, done, now).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn do_task(&self, task: &OutboxRow, now: Millis) -> Result<()> {
+        match task.kind.as_str() {
+            "payment_open" => self.do_open(&task.payload).await,
+            "payment_close" => self.do_close(&task.payload, now).await,
+            "refund" => self.do_refund(&task.payload, now).await,
+            other => Err(Error::Internal(format!("the outbox knows no {other}"))),
+        }
+    }
+
+    async fn end_task(&self, task: &OutboxRow, done: Result<()>, now: Millis) -> Result<()> {
+        let (error, due) = match &done {
+            Ok(()) => (None, None),
+            Err(error) if task.tries >= TRIES => {
+                tracing::error!(%error, task = task.key, tries = task.tries, "a task of the outbox was given up");
+                metrics::counter!("zaijia_outbox_dead_total").increment(1);
+                if task.kind == "refund" {
+                    self.give_up_refund(&task.payload, now).await?;
+                }
+                (Some(error.to_string()), None)
+            }
+            Err(error) => {
+                tracing::warn!(%error, task = task.key, tries = task.tries, "a task of the outbox failed");
+                (Some(error.to_string()), Some(now.plus(back_off_ms(task.tries))))
+            }
+        };
+        let input = (task.id.clone(), error, due);
+        self.store()
+            .write(Lane::Background, input, |conn, (id, error, due)| {
+                Box::pin(async move {
+                    match error {
+                        None => outbox::done(conn, id).await?,
+                        Some(error) => outbox::failed(conn, id, error, *due).await?,
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+/// The count that a job answers, or 0 with an entry in the log.
+fn logged(job: &'static str, result: Result<usize>) -> usize {
+    result.unwrap_or_else(|error| {
+        tracing::error!(%error, job, "a job failed");
+        0
+    })
+}
+
+/// 2 s after the first try, then twice as long each time, up to an hour.
+fn back_off_ms(tries: i64) -> i64 {
+    (SECOND_MS << tries.clamp(1, 20)).min(HOUR_MS)
+}
+
+/// The windows that templates open on the days from `now` on.
+fn windows(templates: &[TemplateRow], zone: &TimeZone, now: Millis, days: i32) -> Vec<SlotRow> {
+    let mut rows = Vec::new();
+    for ahead in 0..days.clamp(1, 60) {
+        let date = local::date_after(now, zone, ahead);
+        let weekday = char::from(b'0' + date.weekday().to_monday_one_offset().unsigned_abs());
+        for t in templates.iter().filter(|t| t.weekdays.contains(weekday)) {
+            let starts = local::instant(date, t.start_min, zone);
+            rows.push(SlotRow {
+                id: format!("{}-{}-{}-{}", t.kind, date.strftime("%Y%m%d"), t.start_min, t.end_min),
+                kind: t.kind.clone(),
+                day: i64::from(local::day_number(date).0),
+                starts_at: starts.0,
+                ends_at: local::instant(date, t.end_min, zone).0,
+                cutoff_at: starts.plus(-t.cutoff_min.saturating_mul(MINUTE_MS)).0,
+                capacity: t.capacity,
+                taken: 0,
+            });
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_open_on_their_weekdays() {
+        let weekend = TemplateRow {
+            kind: "delivery".to_owned(),
+            start_min: 18 * 60,
+            end_min: 20 * 60,
+            weekdays: "67".to_owned(),
+            capacity: 5,
+            cutoff_min: 60,
+        };
+        let zone = local::zone("Asia/Shanghai");
+        // Saturday 2026-11-21, 10:00 in Shanghai.
+        let now = local::instant(jiff::civil::date(2026, 11, 21), 600, &zone);
+        let rows = windows(&[weekend], &zone, now, 3);
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, ["delivery-20261121-1080-1200", "delivery-20261122-1080-1200"]);
+        assert_eq!(rows[0].starts_at, now.plus(8 * HOUR_MS).0);
+        assert_eq!(rows[0].cutoff_at, now.plus(7 * HOUR_MS).0);
+    }
+
+    #[test]
+    fn tasks_back_off_up_to_an_hour() {
+        assert_eq!(back_off_ms(1), 2 * SECOND_MS);
+        assert_eq!(back_off_ms(5), 32 * SECOND_MS);
+        assert_eq!(back_off_ms(40), HOUR_MS);
+    }
+}

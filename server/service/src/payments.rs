@@ -1,0 +1,743 @@
+//! Payments: opening them at the channel, what the channel says of them, and
+//! money that goes back.
+//!
+//! Rules:
+//! - A payment is confirmed only by a verified callback or a query to the
+//!   channel, never by the browser. A callback that comes twice, late, out of
+//!   order, with a wrong amount or a bad signature changes nothing wrongly, and
+//!   is logged.
+//! - Money that comes after the hold ran out takes the goods again if they are
+//!   still there, else it goes back by itself, with a message. So does money for
+//!   a cancelled order, and a second payment for the same order.
+//! - Nothing outside is called inside a unit of work: the outbox does it after
+//!   the commit, as often as needed; the channel takes each key once.
+
+use crate::orders::{FrozenRefundLine, NewEvent, add_event, move_in_tx, state_of};
+use crate::ports::{Callback, Paid};
+use crate::{Error, Result, Shop, Visit};
+use domain::ids::{CouponId, OrderId, PaymentId, RefundId, StoreId};
+use domain::order::{Actor, Event, State};
+use domain::refund::{LinePaid, LineSoFar, OrderSoFar, Refund, everything, shortage};
+use domain::time::SECOND_MS;
+use domain::{Base, Code, Fen, Millis, Packs, UserError};
+use serde::{Deserialize, Serialize};
+use store::orders::{self, OrderLineRow, OrderRow};
+use store::payments::{self, PaymentRow, RefundRow};
+use store::stock::Missing;
+use store::{Conn, Lane, outbox, places};
+
+/// A payment is asked about for the first time after this long without a callback.
+const FIRST_POLL_MS: i64 = 10 * SECOND_MS;
+/// The longest callback that is read.
+const BODY_MAX: usize = 16 * 1024;
+/// So much of a callback is kept in the log, in characters.
+const LOG_MAX: usize = 2_000;
+
+/// A payment that waits at the channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PaymentPlan {
+    pub trade_no: String,
+    pub amount: Fen,
+    /// What is paid for: the order's code.
+    pub subject: String,
+}
+
+impl PaymentPlan {
+    pub(crate) fn of(payment: &PaymentRow, order: &OrderRow) -> Self {
+        Self { trade_no: payment.trade_no.clone(), amount: Fen(payment.amount), subject: order.code.clone() }
+    }
+
+    /// The shop's page to go back to.
+    fn back(&self) -> String {
+        format!("/pay/{}", self.subject)
+    }
+}
+
+/// A refund in the outbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefundTask {
+    store: String,
+    refund: String,
+}
+
+/// What was made of a callback or of the answer to a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The payment is confirmed and its order paid.
+    Confirmed,
+    /// It came late; the goods were still there.
+    ConfirmedLate,
+    /// It was known already: nothing changed.
+    Repeated,
+    /// The money goes back: too late, cancelled or paid twice.
+    SentBack,
+    /// The amount is not the payment's: nothing changed.
+    WrongAmount,
+    /// There is no such payment: nothing changed.
+    Unknown,
+    /// The channel says that it was not paid.
+    Declined,
+    /// The signature is not the channel's: nothing was read.
+    BadSignature,
+    /// Signed by the channel, but not to be read.
+    Unreadable,
+}
+
+impl Verdict {
+    /// The word in the log of callbacks.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::ConfirmedLate => "confirmed_late",
+            Self::Repeated => "repeated",
+            Self::SentBack => "sent_back",
+            Self::WrongAmount => "wrong_amount",
+            Self::Unknown => "unknown",
+            Self::Declined => "declined",
+            Self::BadSignature => "bad_signature",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// The answer to a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackAnswer {
+    /// What was made of it.
+    pub verdict: Verdict,
+}
+
+impl CallbackAnswer {
+    /// The HTTP status: 200 for all that was read, since sending it again would change nothing.
+    pub const fn status(self) -> u16 {
+        match self.verdict {
+            Verdict::BadSignature => 401,
+            _ => 200,
+        }
+    }
+
+    /// The body of the answer.
+    pub const fn body(self) -> &'static str {
+        match self.verdict {
+            Verdict::BadSignature => "{\"code\":\"fail\"}",
+            _ => "{\"code\":\"success\"}",
+        }
+    }
+}
+
+/// What the channel says happened to a payment.
+#[derive(Clone, Debug)]
+struct News {
+    trade_no: String,
+    channel_no: String,
+    amount: Fen,
+    at: Millis,
+    /// The callback's body for the log; none for an answer to a query.
+    log: Option<(String, String)>,
+    /// The goods are gone: send the money back instead of reviving the order.
+    give_up: bool,
+}
+
+/// Writes a new payment of an order and the task to open it at the channel.
+pub(crate) async fn open_payment_in_tx(
+    conn: &mut Conn,
+    order: &OrderRow,
+    channel: &'static str,
+    now: Millis,
+) -> Result<PaymentPlan> {
+    let payment = PaymentRow {
+        store_id: order.store_id.clone(),
+        id: store::new_id(),
+        order_id: order.id.clone(),
+        member_id: order.member_id.clone(),
+        channel: channel.to_owned(),
+        // Channels take at most 32 characters.
+        trade_no: store::new_id().replace('-', ""),
+        amount: order.total,
+        state: "created".to_owned(),
+        created_at: now.0,
+        poll_at: now.plus(FIRST_POLL_MS).0,
+        ..PaymentRow::default()
+    };
+    payments::insert(conn, &payment).await?;
+    let plan = PaymentPlan::of(&payment, order);
+    let key = format!("payment_open:{}", plan.trade_no);
+    outbox::add(conn, "payment_open", &serde_json::to_string(&plan)?, &key, now).await?;
+    Ok(plan)
+}
+
+/// An order that costs nothing is paid as it is placed.
+pub(crate) async fn paid_in_full_in_tx(conn: &mut Conn, order: &OrderRow, now: Millis) -> Result<()> {
+    move_in_tx(conn, order, Event::Pay, Actor::System, now).await?;
+    keep_in_tx(conn, order).await?;
+    add_event(conn, order, now, NewEvent::of("paid", "system").with("amount", 0)).await
+}
+
+/// What the order took is used for good.
+async fn keep_in_tx(conn: &mut Conn, order: &OrderRow) -> Result<()> {
+    let id = order.order();
+    places::keep(conn, &id).await?;
+    if let Some(coupon) = &order.coupon_id {
+        places::use_coupon(conn, &order.member(), &CouponId::trusted(coupon.as_str()), &id).await?;
+    }
+    Ok(())
+}
+
+/// Has the channel close what is still open of an order that is no longer to be paid.
+pub(crate) async fn close_payments_in_tx(conn: &mut Conn, order: &OrderRow, now: Millis) -> Result<()> {
+    for payment in payments::of_order(conn, &order.store(), &order.order()).await? {
+        if matches!(payment.state.as_str(), "created" | "failed") {
+            let plan = PaymentPlan::of(&payment, order);
+            let key = format!("payment_close:{}", plan.trade_no);
+            outbox::add(conn, "payment_close", &serde_json::to_string(&plan)?, &key, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An order's lines with what already came back of them.
+fn so_far(order: &OrderRow, lines: &[OrderLineRow], before: &[RefundRow]) -> OrderSoFar {
+    // Money for a late or second payment was never the order's.
+    let of_order = before.iter().filter(|r| matches!(r.reason.as_str(), "shortage" | "cancelled"));
+    OrderSoFar {
+        lines: lines
+            .iter()
+            .map(|line| LineSoFar {
+                paid: LinePaid { qty: Packs(line.qty), gross: Fen(line.gross), total: Fen(line.total) },
+                already_short: Packs(line.short_qty),
+                already_refunded: Fen(line.refunded),
+            })
+            .collect(),
+        delivery_fee: Fen(order.delivery_fee),
+        delivery_refunded: Fen(of_order.map(|r| r.delivery).sum()),
+    }
+}
+
+fn frozen_lines(refund: &Refund, lines: &[OrderLineRow]) -> Vec<FrozenRefundLine> {
+    let frozen = refund.lines.iter().map(|line| FrozenRefundLine {
+        no: lines.get(line.line).map_or(0, |row| row.line_no),
+        qty: line.units,
+        gross: line.gross,
+        shares: line.shares,
+        amount: line.amount,
+    });
+    frozen.collect()
+}
+
+/// All that was paid for an order and did not come back yet goes back.
+pub(crate) async fn refund_everything_in_tx(
+    conn: &mut Conn,
+    order: &OrderRow,
+    reason: &'static str,
+    now: Millis,
+) -> Result<()> {
+    if order.paid <= order.refunded {
+        return Ok(());
+    }
+    let (store, id) = (order.store(), order.order());
+    let lines = orders::lines(conn, &store, &id).await?;
+    let before = payments::refunds_of(conn, &store, &id).await?;
+    let refund = everything(&so_far(order, &lines, &before));
+    orders::refund_lines(conn, &store, &id).await?;
+    let frozen = frozen_lines(&refund, &lines);
+    let ask = RefundAsk { reason, key: format!("{reason}:{id}"), amount: refund.total, delivery: refund.delivery_fee };
+    refund_in_tx(conn, order, None, &ask, &frozen, now).await.map(|_| ())
+}
+
+/// A refund to be made.
+#[derive(Debug)]
+struct RefundAsk {
+    reason: &'static str,
+    key: String,
+    amount: Fen,
+    delivery: Fen,
+}
+
+/// Writes a refund, the task to make it at the channel, and the books of the
+/// order. It goes to the given payment, else to the one that has so much left.
+async fn refund_in_tx(
+    conn: &mut Conn,
+    order: &OrderRow,
+    to: Option<&PaymentRow>,
+    ask: &RefundAsk,
+    lines: &[FrozenRefundLine],
+    now: Millis,
+) -> Result<Option<RefundId>> {
+    if !ask.amount.is_positive() {
+        return Ok(None);
+    }
+    let (store, id) = (order.store(), order.order());
+    let payment = match to {
+        Some(payment) => payment.clone(),
+        None => payment_with_left(conn, &store, &id, ask.amount).await?,
+    };
+    let refund = RefundRow {
+        store_id: order.store_id.clone(),
+        id: store::new_id(),
+        order_id: order.id.clone(),
+        payment_id: payment.id,
+        reason: ask.reason.to_owned(),
+        state: "requested".to_owned(),
+        amount: ask.amount.0,
+        delivery: ask.delivery.0,
+        lines: serde_json::to_string(lines)?,
+        key: ask.key.clone(),
+        created_at: now.0,
+        ..RefundRow::default()
+    };
+    if !payments::insert_refund(conn, &refund).await? {
+        return Ok(None);
+    }
+    if !orders::add_refunded(conn, &store, &id, ask.amount).await? {
+        return Err(Error::Internal(format!("refund {} passes what order {} was paid", refund.key, order.id)));
+    }
+    let task = RefundTask { store: refund.store_id.clone(), refund: refund.id.clone() };
+    outbox::add(conn, "refund", &serde_json::to_string(&task)?, &format!("refund:{}", refund.id), now).await?;
+    add_event(conn, order, now, NewEvent::of("refund_requested", "system").with("amount", ask.amount.0)).await?;
+    conn.touch_order(&order.member(), &id, &order.code);
+    Ok(Some(RefundId::trusted(refund.id)))
+}
+
+async fn payment_with_left(conn: &mut Conn, store: &StoreId, order: &OrderId, amount: Fen) -> Result<PaymentRow> {
+    for payment in payments::of_order(conn, store, order).await? {
+        if payment.state != "paid" {
+            continue;
+        }
+        let back = payments::refunded_to(conn, store, &PaymentId::trusted(payment.id.as_str())).await?;
+        if Fen(payment.amount) - back >= amount {
+            return Ok(payment);
+        }
+    }
+    Err(Error::Internal(format!("no payment of order {order} has {amount} left")))
+}
+
+impl Shop {
+    /// Opens a payment at the channel at once; the outbox does it again if that
+    /// fails. Answers the channel's page.
+    pub(crate) async fn open_now(&self, plan: &PaymentPlan) -> Option<String> {
+        match self.ports().channel.open(&plan.trade_no, plan.amount, &plan.subject, &plan.back()).await {
+            Ok(url) => Some(url),
+            Err(error) => {
+                tracing::warn!(%error, trade_no = plan.trade_no, "a payment could not be opened yet");
+                None
+            }
+        }
+    }
+
+    /// The channel's page for paying an order: of the payment that is open, or of a new one.
+    ///
+    /// # Errors
+    /// `not_found`, `order_state`, `hold_expired`; `unavailable` if the channel cannot be reached.
+    pub async fn pay(&self, visit: &Visit, code: &str) -> Result<String> {
+        let order = self.own_order(visit, code).await?;
+        let input = (order.store(), order.order(), self.ports().channel.name(), visit.now);
+        let plan = self
+            .store()
+            .write(Lane::Store(&order.store_id), input, |conn, (store, id, channel, now)| {
+                Box::pin(async move {
+                    let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
+                    if !state_of(&order)?.can_pay() {
+                        let expired = order.state == State::Expired.as_str();
+                        return Err(Error::from(if expired { Code::HoldExpired } else { Code::OrderState }));
+                    }
+                    if order.hold_until.is_none_or(|until| until <= now.0) {
+                        return Err(Code::HoldExpired.into());
+                    }
+                    let open = payments::of_order(conn, store, id).await?;
+                    if let Some(payment) = open.iter().find(|payment| payment.state == "created") {
+                        return Ok(PaymentPlan::of(payment, &order));
+                    }
+                    open_payment_in_tx(conn, &order, channel, *now).await
+                })
+            })
+            .await?;
+        self.open_now(&plan).await.ok_or_else(|| Code::Unavailable.into())
+    }
+
+    /// Asks the channel about an order's open payments: what a member who comes
+    /// back from its page triggers. The page itself confirms nothing.
+    ///
+    /// # Errors
+    /// `not_found`, internal ones.
+    pub async fn check_payment(&self, visit: &Visit, code: &str) -> Result<()> {
+        let order = self.own_order(visit, code).await?;
+        let open = payments::of_order(&mut self.store().read().await?, &order.store(), &order.order()).await?;
+        for payment in open.iter().filter(|payment| payment.state == "created") {
+            self.query_payment(&payment.trade_no, visit.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a callback of a channel: verified on its raw bytes, logged, and
+    /// answered the same however often it comes.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown channel, `too_large`; those of the database,
+    /// in which case the channel has to send it again.
+    pub async fn callback(
+        &self,
+        channel: &str,
+        timestamp: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> Result<CallbackAnswer> {
+        let port = &self.ports().channel;
+        if channel != port.name() {
+            return Err(Code::NotFound.into());
+        }
+        if body.len() > BODY_MAX {
+            return Err(UserError::new(Code::TooLarge).with("max", BODY_MAX).into());
+        }
+        let now = self.now();
+        let text: String = String::from_utf8_lossy(body).chars().take(LOG_MAX).collect();
+        let verdict = match port.verify(signature, timestamp, body) {
+            None => {
+                self.log_callback(port.name(), Verdict::BadSignature, "", &text, now).await?;
+                Verdict::BadSignature
+            }
+            Some(callback) if callback.outcome == "success" => {
+                let log = Some((port.name().to_owned(), text));
+                let Callback { trade_no, channel_no, amount, .. } = callback;
+                self.confirm(News { trade_no, channel_no, amount, at: now, log, give_up: false }).await?
+            }
+            Some(callback) => self.decline(port.name(), &callback, &text, now).await?,
+        };
+        metrics::counter!("zaijia_payment_callbacks_total", "verdict" => verdict.as_str()).increment(1);
+        if !matches!(verdict, Verdict::Confirmed | Verdict::Repeated) {
+            tracing::warn!(channel, verdict = verdict.as_str(), "an unusual payment callback");
+        }
+        Ok(CallbackAnswer { verdict })
+    }
+
+    async fn log_callback(&self, channel: &str, verdict: Verdict, trade_no: &str, body: &str, now: Millis) -> Result<()> {
+        let input = (channel.to_owned(), verdict, trade_no.to_owned(), body.to_owned(), now);
+        self.store()
+            .write(Lane::Background, input, |conn, (channel, verdict, trade_no, body, now)| {
+                Box::pin(async move {
+                    Ok(payments::log_callback(conn, channel, (verdict.as_str(), trade_no, body), *now).await?)
+                })
+            })
+            .await
+    }
+
+    /// Books that a payment was made.
+    async fn confirm(&self, news: News) -> Result<Verdict> {
+        let payment = payments::by_trade_no(&mut self.store().read().await?, &news.trade_no).await?;
+        let Some(payment) = payment else {
+            if let Some((channel, body)) = &news.log {
+                self.log_callback(channel, Verdict::Unknown, &news.trade_no, body, news.at).await?;
+            }
+            return Ok(Verdict::Unknown);
+        };
+        let lane = Lane::Store(&payment.store_id);
+        let first = self.store().write(lane, news.clone(), |conn, news| Box::pin(confirm_in_tx(conn, news))).await;
+        match first {
+            // What the order held went to others: in a second unit the money goes back.
+            Err(Error::User(gone)) if is_gone(gone.code) => {
+                let news = News { give_up: true, ..news };
+                self.store().write(lane, news, |conn, news| Box::pin(confirm_in_tx(conn, news))).await
+            }
+            other => other,
+        }
+    }
+
+    /// The channel says that a payment was declined.
+    async fn decline(&self, channel: &str, callback: &Callback, body: &str, now: Millis) -> Result<Verdict> {
+        let payment = payments::by_trade_no(&mut self.store().read().await?, &callback.trade_no).await?;
+        let Some(payment) = payment else {
+            self.log_callback(channel, Verdict::Unknown, &callback.trade_no, body, now).await?;
+            return Ok(Verdict::Unknown);
+        };
+        let lane = Lane::Store(&payment.store_id);
+        let input = (payment.clone(), channel.to_owned(), body.to_owned(), now);
+        self.store()
+            .write(lane, input, |conn, (payment, channel, body, now)| {
+                Box::pin(async move {
+                    let ended = payments::end(conn, &payment.trade_no, "failed").await?;
+                    let verdict = if ended { Verdict::Declined } else { Verdict::Repeated };
+                    let log = (verdict.as_str(), payment.trade_no.as_str(), body.as_str());
+                    payments::log_callback(conn, channel, log, *now).await?;
+                    if ended {
+                        let order = lock_order(conn, payment).await?;
+                        add_event(conn, &order, *now, NewEvent::of("payment_declined", "channel")).await?;
+                        orders::bump(conn, &order.store(), &order.order()).await?;
+                        conn.touch_order(&order.member(), &order.order(), &order.code);
+                    }
+                    Ok::<Verdict, Error>(verdict)
+                })
+            })
+            .await
+    }
+
+    /// Asks the channel what became of a payment and books the answer.
+    pub(crate) async fn query_payment(&self, trade_no: &str, now: Millis) -> Result<()> {
+        match self.ports().channel.query(trade_no).await? {
+            Paid::Open => {}
+            Paid::Paid { channel_no, amount } => {
+                let trade_no = trade_no.to_owned();
+                let verdict = self.confirm(News { trade_no, channel_no, amount, at: now, log: None, give_up: false });
+                let verdict = verdict.await?;
+                tracing::info!(verdict = verdict.as_str(), "a payment was found by asking the channel");
+            }
+            Paid::Closed => {
+                let input = trade_no.to_owned();
+                self.store()
+                    .write(Lane::Background, input, |conn, trade_no| {
+                        Box::pin(async move {
+                            payments::end(conn, trade_no, "closed").await?;
+                            Ok::<(), Error>(())
+                        })
+                    })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks about payments of which nothing was heard for a while. How many were asked about.
+    ///
+    /// # Errors
+    /// Those of the database; a channel that does not answer is asked again later.
+    pub async fn poll_payments(&self, now: Millis) -> Result<usize> {
+        if !payments::polls_due(&mut self.store().read().await?, now).await? {
+            return Ok(0);
+        }
+        let due = self
+            .store()
+            .write(Lane::Background, now, |conn, now| {
+                Box::pin(async move { Ok::<_, Error>(payments::claim_polls(conn, *now, 100).await?) })
+            })
+            .await?;
+        for payment in &due {
+            if let Err(error) = self.query_payment(&payment.trade_no, now).await {
+                tracing::warn!(%error, trade_no = payment.trade_no, "the channel did not answer a query");
+            }
+        }
+        Ok(due.len())
+    }
+
+    /// Work of the outbox: opens a payment at the channel.
+    pub(crate) async fn do_open(&self, payload: &str) -> Result<()> {
+        let plan: PaymentPlan = serde_json::from_str(payload)?;
+        self.ports().channel.open(&plan.trade_no, plan.amount, &plan.subject, &plan.back()).await.map(|_| ())
+    }
+
+    /// Work of the outbox: closes a payment at the channel; one that was paid
+    /// all the same is found by the query.
+    pub(crate) async fn do_close(&self, payload: &str, now: Millis) -> Result<()> {
+        let plan: PaymentPlan = serde_json::from_str(payload)?;
+        self.ports().channel.close(&plan.trade_no).await?;
+        self.query_payment(&plan.trade_no, now).await
+    }
+
+    /// Work of the outbox: sends money back.
+    pub(crate) async fn do_refund(&self, payload: &str, now: Millis) -> Result<()> {
+        let task: RefundTask = serde_json::from_str(payload)?;
+        let (store, id) = (StoreId::trusted(task.store), RefundId::trusted(task.refund));
+        let mut conn = self.store().read().await?;
+        let lost = || Error::Internal(format!("refund {id} or its payment is not there"));
+        let refund = payments::refund(&mut conn, &store, &id).await?.ok_or_else(lost)?;
+        let all = payments::of_order(&mut conn, &store, &OrderId::trusted(refund.order_id.as_str())).await?;
+        drop(conn);
+        let payment = all.into_iter().find(|payment| payment.id == refund.payment_id).ok_or_else(lost)?;
+        if refund.state == "done" {
+            return Ok(());
+        }
+        let channel = &self.ports().channel;
+        let number = channel.refund(&payment.trade_no, &refund.key, Fen(refund.amount)).await?;
+        self.end_refund(refund, payment, "done", number, now).await
+    }
+
+    /// A refund that the channel refused for good: staff must look.
+    pub(crate) async fn give_up_refund(&self, payload: &str, now: Millis) -> Result<()> {
+        let task: RefundTask = serde_json::from_str(payload)?;
+        let (store, id) = (StoreId::trusted(task.store), RefundId::trusted(task.refund));
+        let mut conn = self.store().read().await?;
+        let Some(refund) = payments::refund(&mut conn, &store, &id).await? else { return Ok(()) };
+        let all = payments::of_order(&mut conn, &store, &OrderId::trusted(refund.order_id.as_str())).await?;
+        drop(conn);
+        let Some(payment) = all.into_iter().find(|payment| payment.id == refund.payment_id) else { return Ok(()) };
+        self.end_refund(refund, payment, "failed", String::new(), now).await
+    }
+
+    async fn end_refund(
+        &self,
+        refund: RefundRow,
+        payment: PaymentRow,
+        state: &'static str,
+        number: String,
+        now: Millis,
+    ) -> Result<()> {
+        let store = refund.store_id.clone();
+        let input = (refund, payment, state, number, now);
+        self.store()
+            .write(Lane::Store(&store), input, |conn, (refund, payment, state, number, now)| {
+                Box::pin(async move {
+                    let order = lock_order(conn, payment).await?;
+                    let (store, id) = (order.store(), RefundId::trusted(refund.id.as_str()));
+                    if payments::end_refund(conn, &store, &id, state, number, *now).await? && *state == "done" {
+                        let event = NewEvent::of("refunded", "channel").with("amount", refund.amount);
+                        add_event(conn, &order, *now, event).await?;
+                    }
+                    orders::bump(conn, &store, &order.order()).await?;
+                    conn.touch_order(&order.member(), &order.order(), &order.code);
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Staff: packs of one line are not on the shelf. See [`short_lines`](Self::short_lines).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn short_line(&self, code: &str, line_no: u32, packs: Packs, actor: &str) -> Result<Fen> {
+        self.short_lines(code, &[(line_no, packs)], actor).await
+    }
+
+    /// Staff: packs of these lines (number from 1) are not on the shelf. One
+    /// refund for all of them: what was paid for the missing units. If nothing
+    /// of the order is left, everything goes back. Answers the refund.
+    ///
+    /// # Errors
+    /// `not_found`; `order_state` before it is paid or after it is packed;
+    /// `invalid` on `packs` if nothing more of these lines can be short.
+    pub async fn short_lines(&self, code: &str, shorts: &[(u32, Packs)], actor: &str) -> Result<Fen> {
+        let code = domain::code::parse_order_code(code).map_err(|_| Error::from(Code::NotFound))?;
+        let order = orders::by_code(&mut self.store().read().await?, &code).await?;
+        let order = order.ok_or(Error::from(Code::NotFound))?;
+        tracing::info!(order = code, actor, lines = shorts.len(), "lines reported short");
+        let input = (order.store(), order.order(), shorts.to_vec(), self.now());
+        self.store()
+            .write(Lane::Store(&order.store_id), input, |conn, (store, id, shorts, now)| {
+                Box::pin(async move {
+                    let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
+                    short_in_tx(conn, &order, shorts, *now).await
+                })
+            })
+            .await
+    }
+}
+
+/// Does it say that what an expired order held is gone?
+fn is_gone(code: Code) -> bool {
+    matches!(code, Code::SoldOut | Code::SlotFull | Code::CouponUnusable)
+}
+
+async fn lock_order(conn: &mut Conn, payment: &PaymentRow) -> Result<OrderRow> {
+    let (store, id) = (StoreId::trusted(payment.store_id.as_str()), OrderId::trusted(payment.order_id.as_str()));
+    let order = orders::lock(conn, &store, &id).await?;
+    order.ok_or_else(|| Error::Internal(format!("payment {} has no order", payment.id)))
+}
+
+async fn confirm_in_tx(conn: &mut Conn, news: &News) -> Result<Verdict> {
+    let payment = payments::by_trade_no(conn, &news.trade_no).await?;
+    let payment = payment.ok_or_else(|| Error::Internal(format!("payment {} vanished", news.trade_no)))?;
+    let order = lock_order(conn, &payment).await?;
+    let verdict = book_in_tx(conn, news, &payment, &order).await?;
+    if let Some((channel, body)) = &news.log {
+        payments::log_callback(conn, channel, (verdict.as_str(), &news.trade_no, body), news.at).await?;
+    }
+    Ok(verdict)
+}
+
+/// Decides by the rows of payment and order, in this unit, what the money is for.
+async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &OrderRow) -> Result<Verdict> {
+    let (store, id) = (order.store(), order.order());
+    if news.amount != Fen(payment.amount) {
+        let event = NewEvent::of("misprice", "channel").with("amount", news.amount.0);
+        add_event(conn, order, news.at, event).await?;
+        orders::bump(conn, &store, &id).await?;
+        conn.touch_order(&order.member(), &id, &order.code);
+        return Ok(Verdict::WrongAmount);
+    }
+    let payment_id = PaymentId::trusted(payment.id.as_str());
+    if !payments::confirm(conn, &store, &payment_id, &news.channel_no, news.at).await? {
+        return Ok(Verdict::Repeated);
+    }
+    orders::add_paid(conn, &store, &id, news.amount).await?;
+    conn.touch_order(&order.member(), &id, &order.code);
+    match state_of(order)? {
+        State::PendingPayment => {
+            move_in_tx(conn, order, Event::Pay, Actor::System, news.at).await?;
+            keep_in_tx(conn, order).await?;
+            add_event(conn, order, news.at, NewEvent::of("paid", "channel").with("amount", news.amount.0)).await?;
+            metrics::counter!("zaijia_orders_paid_total").increment(1);
+            Ok(Verdict::Confirmed)
+        }
+        State::Expired if !news.give_up => {
+            move_in_tx(conn, order, Event::PayLate, Actor::System, news.at).await?;
+            keep_in_tx(conn, order).await?;
+            add_event(conn, order, news.at, NewEvent::of("paid_late", "channel").with("amount", news.amount.0)).await?;
+            Ok(Verdict::ConfirmedLate)
+        }
+        State::Expired | State::Cancelled => send_back_in_tx(conn, news, payment, order, "late_payment").await,
+        State::Refunded if order.paid == 0 => send_back_in_tx(conn, news, payment, order, "late_payment").await,
+        _ => send_back_in_tx(conn, news, payment, order, "double_payment").await,
+    }
+}
+
+/// Money that the order cannot take goes back to where it came from, and the member is told.
+async fn send_back_in_tx(
+    conn: &mut Conn,
+    news: &News,
+    payment: &PaymentRow,
+    order: &OrderRow,
+    reason: &'static str,
+) -> Result<Verdict> {
+    add_event(conn, order, news.at, NewEvent::of(reason, "system").with("amount", news.amount.0)).await?;
+    let ask = RefundAsk { reason, key: format!("{reason}:{}", payment.id), amount: news.amount, delivery: Fen::ZERO };
+    refund_in_tx(conn, order, Some(payment), &ask, &[], news.at).await?;
+    let detail = serde_json::to_string(&[("order", &order.code), ("amount", &news.amount.0.to_string())])?;
+    orders::add_message(conn, &order.member(), reason, &detail, news.at).await?;
+    Ok(Verdict::SentBack)
+}
+
+async fn short_in_tx(conn: &mut Conn, order: &OrderRow, shorts: &[(u32, Packs)], now: Millis) -> Result<Fen> {
+    let (store, id) = (order.store(), order.order());
+    let state = state_of(order)?;
+    if !state.can_short() {
+        return Err(Code::OrderState.into());
+    }
+    let lines = orders::lines(conn, &store, &id).await?;
+    let at = |no: u32| lines.iter().position(|line| line.line_no == i64::from(no));
+    let wanted: Vec<(usize, Packs)> = shorts.iter().filter_map(|(no, packs)| Some((at(*no)?, *packs))).collect();
+    let before = payments::refunds_of(conn, &store, &id).await?;
+    let refund = shortage(&so_far(order, &lines, &before), &wanted);
+    if refund.lines.is_empty() {
+        return Err(UserError::invalid("packs").into());
+    }
+    let tag = store::new_id();
+    let mut missing = Vec::with_capacity(refund.lines.len());
+    for line in &refund.lines {
+        let row = &lines[line.line];
+        if !orders::short(conn, &store, &id, row.line_no, line.units.0, line.amount).await? {
+            return Err(Error::Internal(format!("order {id} line {}: short beyond what was ordered", row.line_no)));
+        }
+        missing.push(Missing {
+            pool: domain::ids::PoolId::trusted(row.pool_id.as_str()),
+            missing: line.units.base(Base(row.pack_size)),
+            left_on_shelf: None,
+        });
+        let event = NewEvent::of("short", "staff")
+            .with("name_zh", &row.name_zh)
+            .with("name_en", &row.name_en)
+            .with("n", line.units)
+            .with("gross", line.gross.0)
+            .with("shares", line.shares.0)
+            .with("amount", line.amount.0);
+        add_event(conn, order, now, event).await?;
+    }
+    store::stock::short_pick(conn, &store, &id, &tag, &missing, now).await?;
+    orders::bump(conn, &store, &id).await?;
+    if refund.everything_short {
+        let event = if state == State::Picking { Event::NothingFound } else { Event::Cancel };
+        move_in_tx(conn, order, event, Actor::Staff, now).await?;
+    }
+    conn.touch_order(&order.member(), &id, &order.code);
+    let frozen = frozen_lines(&refund, &lines);
+    let ask =
+        RefundAsk { reason: "shortage", key: format!("short:{tag}"), amount: refund.total, delivery: refund.delivery_fee };
+    refund_in_tx(conn, order, None, &ask, &frozen, now).await?;
+    Ok(refund.total)
+}
