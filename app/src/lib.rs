@@ -14,10 +14,12 @@ pub mod api;
 pub mod islands;
 
 #[cfg(feature = "ssr")]
+#[expect(clippy::needless_pass_by_value, reason = "components take their props by value: `view!` makes them so")]
 pub mod pages;
 #[cfg(feature = "ssr")]
 mod routes;
 #[cfg(feature = "ssr")]
+#[expect(clippy::needless_pass_by_value, reason = "components take their props by value: `view!` makes them so")]
 mod shell;
 
 #[cfg(feature = "ssr")]

@@ -6,9 +6,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     use leptos_i18n_parser::parse_locales::{options::Config, options::ParseOptions, parse_locales};
 
     println!("cargo::rerun-if-changed=locales");
-    let mut config = Config::new("zh-CN")?
-        .add_locale("en")?
-        .parse_options(ParseOptions::default().interpolate_display(true));
+    let mut config =
+        Config::new("zh-CN")?.add_locale("en")?.parse_options(ParseOptions::default().interpolate_display(true));
     let mut areas: Vec<String> = std::fs::read_dir("locales/zh-CN")?
         .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
         .collect();

@@ -27,6 +27,8 @@ pub fn AddToBasket(
     Effect::new(move |_| {
         #[cfg(target_arch = "wasm32")]
         browser::listen(texts);
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = texts;
     });
 }
 

@@ -66,7 +66,8 @@ impl AppError {
         if error.code == Code::Internal && error.reference.is_none() {
             return None;
         }
-        let plain = |text: &str| text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let plain =
+            |text: &str| text.len() <= 40 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         Some(Self {
             params: error.params.into_iter().filter(|(_, value)| plain(value)).collect(),
             reference: error.reference.filter(|text| plain(text)),
@@ -123,4 +124,30 @@ pub fn form_error() -> Option<AppError> {
 /// The error of the form that was just sent, if it concerns the field `name`.
 pub fn field_error(name: &str) -> Option<AppError> {
     form_error().filter(|error| error.field.as_deref() == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leptos::server_fn::error::ServerFnUrlError;
+
+    fn through_a_url(error: AppError) -> Option<AppError> {
+        let url = ServerFnUrlError::new("/api/x", error).to_url("http://x/").expect("a URL");
+        let (_, value) = url.query_pairs().find(|(name, _)| name == "__err")?;
+        AppError::from_query(&value)
+    }
+
+    #[test]
+    fn an_error_comes_back_through_a_url_without_its_sentence() {
+        let error = AppError::from(UserError::new(Code::NotEnough).with("left", 3).field("packs"));
+        let sent = AppError { message: Some("anything".to_owned()), ..error.clone() };
+        assert_eq!(through_a_url(sent), Some(error));
+    }
+
+    #[test]
+    fn free_text_in_a_url_is_not_taken() {
+        let error = AppError::from(UserError::new(Code::TooManyOfOne).with("max", "9 <b>call me</b>"));
+        assert_eq!(through_a_url(error).map(|error| error.params.len()), Some(0));
+        assert_eq!(AppError::from_query("rubbish"), None);
+    }
 }

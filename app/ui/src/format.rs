@@ -17,17 +17,17 @@ pub fn yuan(amount: Fen) -> String {
 
 /// `¥88` or `¥88.50`: for labels and hints.
 pub fn yuan_short(amount: Fen) -> String {
-    if amount.0 % 100 == 0 { format!("{}¥{}", if amount.0 < 0 { "−" } else { "" }, amount.0.unsigned_abs() / 100) } else { yuan(amount) }
+    if amount.0 % 100 == 0 {
+        format!("{}¥{}", if amount.0 < 0 { "−" } else { "" }, amount.0.unsigned_abs() / 100)
+    } else {
+        yuan(amount)
+    }
 }
 
 /// `800 m`, `1.2 km`.
 pub fn distance(metres: i64) -> String {
     let metres = metres.max(0);
-    if metres < 1000 {
-        format!("{metres} m")
-    } else {
-        format!("{}.{} km", metres / 1000, metres % 1000 / 100)
-    }
+    if metres < 1000 { format!("{metres} m") } else { format!("{}.{} km", metres / 1000, metres % 1000 / 100) }
 }
 
 /// What is left of a time, `04:59` or `1:04:59`; nothing below zero.

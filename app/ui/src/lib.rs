@@ -19,6 +19,7 @@ pub mod format;
 pub mod live;
 
 #[cfg(feature = "ssr")]
+#[expect(clippy::needless_pass_by_value, reason = "components take their props by value: `view!` makes them so")]
 pub mod components;
 #[cfg(feature = "ssr")]
 pub mod text;

@@ -7,8 +7,8 @@ use crate::error::AppError;
 use crate::format::{distance, yuan};
 use crate::i18n::Locale;
 use crate::tr;
-use domain::view::{Lang, Sort};
 use domain::availability::State;
+use domain::view::{Lang, Sort};
 use domain::{Code, Fen};
 use leptos::prelude::*;
 
@@ -28,7 +28,8 @@ pub fn locale(lang: Lang) -> Locale {
 /// The sentence for an error.
 pub fn sentence(lang: Lang, error: &AppError) -> String {
     let param = |name: &str| error.params.get(name).cloned().unwrap_or_default();
-    let amount = |name: &str| error.params.get(name).and_then(|v| v.parse().ok()).map_or_else(String::new, |v| yuan(Fen(v)));
+    let amount =
+        |name: &str| error.params.get(name).and_then(|v| v.parse().ok()).map_or_else(String::new, |v| yuan(Fen(v)));
     let retry_s = || error.params.get("retry_s").cloned().unwrap_or_else(|| "60".to_owned());
     match error.code {
         Code::Internal => tr!(lang, errors.internal, reference = error.reference.as_deref().unwrap_or("–")),
@@ -90,9 +91,8 @@ pub fn allergen(lang: Lang, code: &str) -> String {
 }
 
 /// The codes of allergens, in the order of filters.
-pub const ALLERGENS: [&str; 12] = [
-    "gluten", "milk", "egg", "peanut", "nut", "soy", "fish", "crustacean", "sesame", "celery", "mustard", "sulphite",
-];
+pub const ALLERGENS: [&str; 12] =
+    ["gluten", "milk", "egg", "peanut", "nut", "soy", "fish", "crustacean", "sesame", "celery", "mustard", "sulphite"];
 
 /// The codes of diet marks, in the order of filters.
 pub const DIETS: [&str; 6] = ["vegetarian", "vegan", "halal", "organic", "low_sugar", "gluten_free"];
@@ -207,5 +207,53 @@ pub fn state(lang: Lang, state: &State) -> String {
         State::Low(n) => tr!(lang, words.only_left, n = n.0),
         State::Risky => tr!(lang, words.maybe).to_owned(),
         State::SoldOut => tr!(lang, words.sold_out).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::UserError;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    fn texts(language: &str) -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("locales").join(language);
+        let mut keys = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).expect("the folder is there").flatten() {
+            let area = entry.path().file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+            let file = std::fs::read_to_string(entry.path()).expect("a text file");
+            let all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&file).expect("an object");
+            for (key, value) in all {
+                assert!(value.as_str().is_some_and(|text| !text.trim().is_empty()), "{language} {area}.{key} is empty");
+                keys.insert(format!("{area}.{key}"));
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn both_languages_have_the_same_texts() {
+        let (zh, en) = (texts("zh-CN"), texts("en"));
+        assert_eq!(zh.symmetric_difference(&en).collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+
+    #[test]
+    fn an_error_is_said_with_its_values() {
+        let error = AppError::from(UserError::new(Code::NotEnough).with("left", 3));
+        assert_eq!(sentence(Lang::Zh, &error), "货架上只剩 3 件。");
+        assert_eq!(sentence(Lang::En, &error), "Only 3 left on the shelf.");
+        let changed = AppError::from(UserError::new(Code::PriceChanged).with("old", 1280).with("new", 1300));
+        assert!(sentence(Lang::En, &changed).contains("¥12.80"));
+    }
+
+    #[test]
+    fn every_code_of_a_product_has_words() {
+        for lang in [Lang::Zh, Lang::En] {
+            assert!(ALLERGENS.iter().all(|code| allergen(lang, code) != *code));
+            assert!(DIETS.iter().all(|code| diet(lang, code) != *code));
+            assert!(["ambient", "chilled", "frozen"].iter().all(|code| storage(lang, code) != *code));
+            assert!(CHOICES.iter().all(|code| choice(lang, code) != *code && !choice_hint(lang, code).is_empty()));
+        }
     }
 }

@@ -118,11 +118,13 @@ pub fn Note(
 #[component]
 pub fn Flash() -> impl IntoView {
     let lang = lang();
-    form_error().map(|error| view! {
-        <div id="flash" class="flash" role="alert" tabindex="-1">
-            <Icon name="alert" size=20 />
-            <p>{text::sentence(lang, &error)}</p>
-        </div>
+    form_error().map(|error| {
+        view! {
+            <div id="flash" class="flash" role="alert" tabindex="-1">
+                <Icon name="alert" size=20 />
+                <p>{text::sentence(lang, &error)}</p>
+            </div>
+        }
     })
 }
 
