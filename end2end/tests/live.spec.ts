@@ -19,11 +19,12 @@ let batches = 0;
 /** The tills of the store sell `packs` of a SKU now. */
 async function sellAtTill(sku: string, packs: number): Promise<void> {
   batches += 1;
-  await shop().feed('sales', {
+  const answer = await shop().feed('sales', {
     store: STORE,
     key: `live-${process.pid}-${batches}`,
-    sales: [{ sku, sold_at: new Date().toISOString(), quantity: packs, promo: false }],
+    rows: [{ sku, at: new Date().toISOString(), quantity: packs }],
   });
+  expect(answer).toMatchObject({ applied: 1, bad: [] });
 }
 
 /** Opens a product's page; answers its state mark. A page that is loaded again loses its marker. */
