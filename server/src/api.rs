@@ -4,13 +4,15 @@
 use crate::Server;
 use crate::guard::refusal;
 use crate::operation::bearer;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use service::feed::{Batch, BatchAnswer, BatchKind, Row};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
@@ -20,6 +22,9 @@ const SIGNED: [(&str, &str, &str); 1] = [("sandbox", "x-sandbox-timestamp", "x-s
 /// Paths without a session.
 pub fn routes() -> Router<Server> {
     Router::new()
+        .route("/api/v1/feed/snapshots", post(snapshots))
+        .route("/api/v1/feed/sales", post(sales))
+        .route("/api/v1/feed/receipts", post(receipts))
         .route("/api/v1/why", get(why))
         .route("/api/pay/{channel}/callback", post(callback))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/swagger").url("/openapi.json", Api::openapi()))
@@ -32,8 +37,8 @@ pub fn routes() -> Router<Server> {
         title = "Zaijia",
         description = "Feeds from tills and ERP. Every batch carries a key: the same key with the same content is answered as before and changes nothing."
     ),
-    paths(why),
-    components(schemas(Problem)),
+    paths(snapshots, sales, receipts, why),
+    components(schemas(FeedBatch, FeedAnswer, Problem)),
     modifiers(&Bearer)
 )]
 struct Api;
@@ -73,6 +78,159 @@ fn problem(error: &service::Error) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, retry);
     }
     response
+}
+
+/// A batch of one store.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FeedBatch {
+    /// The batch's own key, 1 to 100 characters; the same for a repetition.
+    #[schema(example = "2026-11-22-till-3-0017")]
+    key: String,
+    /// Code of the store.
+    #[schema(example = "S1")]
+    store: String,
+    /// Snapshots only: the levels were counted by hand.
+    #[serde(default)]
+    counted: bool,
+    /// At most 10,000.
+    rows: Vec<FeedRow>,
+}
+
+/// A row: names its goods by one of `sku`, `barcode`, `pool`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FeedRow {
+    /// Code of the SKU.
+    sku: Option<String>,
+    /// Barcode of the SKU.
+    barcode: Option<String>,
+    /// Code of the pool of base units.
+    pool: Option<String>,
+    /// Snapshots: on hand in base units. Sales and receipts: packs (base units where a pool is named).
+    quantity: i64,
+    /// When it was true or happened.
+    #[schema(value_type = String, format = DateTime, example = "2026-11-22T10:15:00+08:00")]
+    at: jiff::Timestamp,
+    /// Sold under a promotion.
+    #[serde(default)]
+    promo: bool,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeedAnswer {
+    /// Rows that were applied.
+    applied: usize,
+    /// Rows that were known already.
+    repeated: usize,
+    /// Levels older than what is known: nothing done.
+    late: usize,
+    /// Rows that could not be applied; the others were.
+    bad: Vec<FeedBadRow>,
+}
+
+/// A row that could not be applied.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeedBadRow {
+    /// Its number, from 0.
+    row: usize,
+    /// What is wrong with it.
+    #[schema(value_type = Problem)]
+    error: domain::UserError,
+}
+
+impl From<BatchAnswer> for FeedAnswer {
+    fn from(answer: BatchAnswer) -> Self {
+        let bad = answer.bad.into_iter().map(|bad| FeedBadRow { row: bad.row, error: bad.error });
+        Self { applied: answer.applied, repeated: answer.repeated, late: answer.late, bad: bad.collect() }
+    }
+}
+
+impl FeedBatch {
+    fn into_batch(self, kind: BatchKind) -> Batch {
+        let row = |row: FeedRow| Row {
+            sku: row.sku,
+            barcode: row.barcode,
+            pool: row.pool,
+            quantity: row.quantity,
+            at: row.at.as_millisecond(),
+            promo: row.promo,
+        };
+        Batch { key: self.key, store: self.store, kind, rows: self.rows.into_iter().map(row).collect() }
+    }
+}
+
+type Body = Result<Json<FeedBatch>, JsonRejection>;
+
+async fn apply(server: &Server, headers: &HeaderMap, body: Body, kind: BatchKind) -> Response {
+    let answer = async {
+        let token = bearer(server, headers, &["feed"]).await?;
+        let Json(batch) = body.map_err(|error| {
+            // What serde says names the caller's own field and place in the body.
+            domain::UserError::new(domain::Code::Unreadable).with("why", error.body_text())
+        })?;
+        let kind = if batch.counted && kind == BatchKind::Snapshot { BatchKind::Count } else { kind };
+        server.shop.apply_batch(&token.name, &batch.into_batch(kind)).await
+    };
+    match answer.await {
+        Ok(answer) => Json(FeedAnswer::from(answer)).into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+/// Levels of stock as they were at a time, in base units. A level older than what is known is late and does nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/feed/snapshots",
+    request_body = FeedBatch,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What became of the batch", body = FeedAnswer),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 409, description = "The key was used for another content", body = Problem),
+        (status = 422, description = "The batch cannot be read", body = Problem),
+        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
+    )
+)]
+async fn snapshots(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
+    apply(&server, &headers, body, BatchKind::Snapshot).await
+}
+
+/// What the tills sold, in packs; a negative quantity was given back.
+#[utoipa::path(
+    post,
+    path = "/api/v1/feed/sales",
+    request_body = FeedBatch,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What became of the batch", body = FeedAnswer),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 409, description = "The key was used for another content", body = Problem),
+        (status = 422, description = "The batch cannot be read", body = Problem),
+        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
+    )
+)]
+async fn sales(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
+    apply(&server, &headers, body, BatchKind::Sales).await
+}
+
+/// What came in, in packs.
+#[utoipa::path(
+    post,
+    path = "/api/v1/feed/receipts",
+    request_body = FeedBatch,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What became of the batch", body = FeedAnswer),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 409, description = "The key was used for another content", body = Problem),
+        (status = 422, description = "The batch cannot be read", body = Problem),
+        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
+    )
+)]
+async fn receipts(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
+    apply(&server, &headers, body, BatchKind::Receipts).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

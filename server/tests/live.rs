@@ -49,7 +49,7 @@ async fn on_hand(shop: &Shop, good: &Good) -> i64 {
 
 fn sale(good: &Good, key: &str, packs: i64) -> Value {
     let now = jiff::Timestamp::now().to_string();
-    json!({ "store": good.store, "key": key, "sales": [{ "sku": good.sku, "sold_at": now, "quantity": packs }] })
+    json!({ "store": good.store, "key": key, "rows": [{ "sku": good.sku, "at": now, "quantity": packs }] })
 }
 
 async fn feed(server: &Server, token: &str, what: &str, body: &Value) -> reqwest::Response {

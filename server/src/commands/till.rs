@@ -99,12 +99,12 @@ impl Feed {
             if packs > 0 {
                 let promo = matches!(sale.promo.trim(), "1" | "true");
                 by_store.entry(&sale.store).or_default().push(
-                    serde_json::json!({ "sku": sale.sku, "sold_at": now, "quantity": packs, "promo": promo }),
+                    serde_json::json!({ "sku": sale.sku, "at": now, "quantity": packs, "promo": promo }),
                 );
             }
         }
         for (store, sales) in by_store {
-            let body = serde_json::json!({ "store": store, "key": format!("{key}-{store}"), "sales": sales });
+            let body = serde_json::json!({ "store": store, "key": format!("{key}-{store}"), "rows": sales });
             self.post(client, &body).await?;
         }
         Ok(())
