@@ -2,7 +2,7 @@
 //! main, footer, and the places for messages.
 
 use crate::api::cx::{Theme, Visitor, visit};
-use crate::islands::{AddToBasket, AddTexts, SearchBox, SearchTexts};
+use crate::islands::{AddToBasket, AddTexts, SearchBox, SearchTexts, SubmitOnce};
 use domain::view::Lang;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -90,6 +90,7 @@ pub(crate) fn Frame(
         <Footer lang=lang />
         <div id="live" class="visually-hidden" role="status" aria-live="polite"></div>
         <div id="toasts" class="toasts" role="status" aria-live="polite"></div>
+        <SubmitOnce />
         <AddToBasket texts=AddTexts {
             added: tr!(lang, site.added).to_owned(),
             undo: tr!(lang, words.undo).to_owned(),

@@ -1,6 +1,5 @@
 //! The member: sign in and out, addresses, name, and the default for missing goods.
 
-use leptos::prelude::*;
 use leptos::server;
 use serde::{Deserialize, Serialize};
 use ui::AppError;
@@ -144,13 +143,17 @@ impl From<AddressFields> for AddressForm {
 /// A URL of the sign-in page.
 #[cfg(feature = "ssr")]
 fn sign_in_url(back: &str, step: &str) -> String {
-    let back = leptos::server_fn::serde_qs::to_string(&[("back", super::cx::safe_back(back))]).unwrap_or_default();
-    format!("/sign-in?{back}&step={step}")
+    format!("/sign-in?back={}&step={step}", crate::shell::encode(super::cx::safe_back(back)))
 }
 
 /// Sends a one-time code. The answer is the same for every phone.
 #[server(prefix = "/api", endpoint = "account/request_code")]
-pub async fn request_code(phone: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn request_code(
+    /// Mobile number.
+    phone: String,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.keep_input(SIGN_IN, &phone).await?;
     cx.shop.request_code(&phone, &cx.session_key(), &cx.address(), cx.visit.now).await.map_err(fail)?;
@@ -160,7 +163,12 @@ pub async fn request_code(phone: String, #[server(default)] back: String) -> Res
 
 /// Signs in with the one-time code; the guest's basket comes along.
 #[server(prefix = "/api", endpoint = "account/sign_in")]
-pub async fn sign_in(code: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn sign_in(
+    /// The code.
+    code: String,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     let phone: Option<String> = cx.take_input(SIGN_IN).await?;
     let phone = phone.ok_or_else(|| refuse(UserError::new(domain::Code::BadPhone).field("phone")))?;
@@ -182,7 +190,12 @@ pub async fn sign_out() -> Result<(), AppError> {
 
 /// Saves a new or changed address.
 #[server(prefix = "/api", endpoint = "account/address_save")]
-pub async fn address_save(#[server(flatten)] form: AddressFields, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn address_save(
+    /// The form.
+    #[server(flatten)] form: AddressFields,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.keep_input(ADDRESS, &form).await?;
     cx.shop.save_address(&cx.visit, form.into()).await.map_err(fail)?;
@@ -193,7 +206,10 @@ pub async fn address_save(#[server(flatten)] form: AddressFields, #[server(defau
 
 /// Deletes an address. Orders keep the one that they were placed with.
 #[server(prefix = "/api", endpoint = "account/address_delete")]
-pub async fn address_delete(id: String) -> Result<(), AppError> {
+pub async fn address_delete(
+    /// The address.
+    id: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     let id = AddressId::parse(&id).map_err(|_| refuse(UserError::invalid("id")))?;
     cx.shop.delete_address(&cx.visit, &id).await.map_err(fail)?;
@@ -203,7 +219,10 @@ pub async fn address_delete(id: String) -> Result<(), AppError> {
 
 /// Sets what shall happen to missing goods without a choice of their own.
 #[server(prefix = "/api", endpoint = "account/substitution_default")]
-pub async fn substitution_default(choice: String) -> Result<(), AppError> {
+pub async fn substitution_default(
+    /// `refund`, `best_match`, `chosen` or `ask_me`.
+    choice: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.shop.set_substitution_default(&cx.visit, &choice).await.map_err(fail)?;
     go("/me/substitutes?saved=1");
@@ -212,7 +231,10 @@ pub async fn substitution_default(choice: String) -> Result<(), AppError> {
 
 /// Sets the member's name.
 #[server(prefix = "/api", endpoint = "account/name")]
-pub async fn set_name(name: String) -> Result<(), AppError> {
+pub async fn set_name(
+    /// The name.
+    name: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.shop.set_name(&cx.visit, &name).await.map_err(fail)?;
     go("/me");

@@ -1,7 +1,6 @@
 //! The basket: put in, change, take out, undo, and what shall happen to a
 //! missing line. A guest's basket belongs to the session.
 
-use leptos::prelude::*;
 use leptos::server;
 use std::collections::HashMap;
 use ui::AppError;
@@ -34,7 +33,14 @@ pub async fn basket(choose: Option<&str>) -> Result<BasketView, AppError> {
 
 /// Puts packs of a SKU into the basket; answers how many are in it now.
 #[server(prefix = "/api", endpoint = "basket/add")]
-pub async fn basket_add(sku: String, packs: i64, #[server(default)] back: Option<String>) -> Result<i64, AppError> {
+pub async fn basket_add(
+    /// The SKU.
+    sku: String,
+    /// Packs.
+    packs: i64,
+    /// The page to come back to.
+    #[server(default)] back: Option<String>,
+) -> Result<i64, AppError> {
     let cx = cx().await?;
     let qty = cx.shop.add(&cx.visit, &sku_id(&sku)?, Packs(packs)).await.map_err(fail)?;
     go_back(back.as_deref().unwrap_or_default(), "/basket");
@@ -44,9 +50,13 @@ pub async fn basket_add(sku: String, packs: i64, #[server(default)] back: Option
 /// Sets how many packs of a SKU are wanted, `step` more or fewer than `packs`; 0 takes it out.
 #[server(prefix = "/api", endpoint = "basket/set")]
 pub async fn basket_set(
+    /// The SKU.
     sku: String,
+    /// Packs.
     packs: i64,
+    /// Added to `packs`.
     #[server(default)] step: i64,
+    /// The page to come back to.
     #[server(default)] back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
@@ -58,7 +68,12 @@ pub async fn basket_set(
 
 /// Takes a SKU out of the basket.
 #[server(prefix = "/api", endpoint = "basket/remove")]
-pub async fn basket_remove(sku: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn basket_remove(
+    /// The SKU.
+    sku: String,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.shop.set_qty(&cx.visit, &sku_id(&sku)?, Packs::ZERO).await.map_err(fail)?;
     go_back(&back, "/basket");
@@ -67,7 +82,10 @@ pub async fn basket_remove(sku: String, #[server(default)] back: String) -> Resu
 
 /// Puts the line back that was removed last.
 #[server(prefix = "/api", endpoint = "basket/undo")]
-pub async fn basket_undo(#[server(default)] back: String) -> Result<(), AppError> {
+pub async fn basket_undo(
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.shop.undo(&cx.visit).await.map_err(fail)?;
     go_back(&back, "/basket");
@@ -77,9 +95,13 @@ pub async fn basket_undo(#[server(default)] back: String) -> Result<(), AppError
 /// Says what shall happen if a SKU is missing. `rank` gives chosen substitutes their order.
 #[server(prefix = "/api", endpoint = "basket/substitution")]
 pub async fn basket_substitution(
+    /// The SKU.
     sku: String,
+    /// `refund`, `best_match`, `chosen` or `ask_me`.
     choice: String,
+    /// Ranks of the chosen substitutes by SKU.
     #[server(default)] rank: HashMap<String, String>,
+    /// The page to come back to.
     #[server(default)] back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;

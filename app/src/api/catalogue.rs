@@ -2,7 +2,6 @@
 //! suggestions of the search box.
 
 use domain::view::Suggestion;
-use leptos::prelude::*;
 use leptos::server;
 use leptos::server_fn::codec::GetUrl;
 use ui::AppError;
@@ -81,7 +80,10 @@ pub async fn stores(near_e6: Option<(i64, i64)>) -> Result<Vec<StoreCard>, AppEr
 
 /// Suggestions for what is typed in the search box, at most 10.
 #[server(prefix = "/api", endpoint = "catalogue/suggest", input = GetUrl)]
-pub async fn suggest(text: String) -> Result<Vec<Suggestion>, AppError> {
+pub async fn suggest(
+    /// What is typed.
+    text: String,
+) -> Result<Vec<Suggestion>, AppError> {
     let cx = cx().await?;
     let text: String = text.trim().chars().take(LONGEST).collect();
     if text.is_empty() {

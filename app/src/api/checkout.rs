@@ -1,7 +1,6 @@
 //! Checkout: one form. What is typed in it is kept in the session, so that a
 //! refused order, another coupon or a line that ran short loses nothing.
 
-use leptos::prelude::*;
 use leptos::server;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -111,7 +110,10 @@ fn choice(typed: &CheckoutFields) -> CheckoutChoice {
 
 /// Places the order, and leads on to its payment.
 #[server(prefix = "/api", endpoint = "checkout/place")]
-pub async fn checkout_place(#[server(flatten)] form: CheckoutFields) -> Result<String, AppError> {
+pub async fn checkout_place(
+    /// The form.
+    #[server(flatten)] form: CheckoutFields,
+) -> Result<String, AppError> {
     let cx = member_cx().await?;
     let mut form = form;
     cx.keep_input(FORM, &form).await?;
@@ -126,7 +128,12 @@ pub async fn checkout_place(#[server(flatten)] form: CheckoutFields) -> Result<S
 /// Changes something on the checkout page and shows it again, with all that was
 /// typed: `keep`, `kind:pickup`, `address:new`, `set:<sku>:<packs>`, `swap:<sku>:<other>:<packs>`.
 #[server(prefix = "/api", endpoint = "checkout/adjust")]
-pub async fn checkout_adjust(adjust: String, #[server(flatten)] form: CheckoutFields) -> Result<(), AppError> {
+pub async fn checkout_adjust(
+    /// What changes.
+    adjust: String,
+    /// The form.
+    #[server(flatten)] form: CheckoutFields,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     let mut form = form;
     let mut words = adjust.split(':');

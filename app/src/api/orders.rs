@@ -1,7 +1,6 @@
 //! Orders: pay, cancel, buy again, and what shall happen to a missing line as
 //! long as its picking has not begun.
 
-use leptos::prelude::*;
 use leptos::server;
 use std::collections::HashMap;
 use ui::AppError;
@@ -36,7 +35,10 @@ pub async fn order(code: &str) -> Result<OrderView, AppError> {
 
 /// Opens a payment at the channel and leads on to its page.
 #[server(prefix = "/api", endpoint = "orders/pay")]
-pub async fn orders_pay(code: String) -> Result<String, AppError> {
+pub async fn orders_pay(
+    /// The code.
+    code: String,
+) -> Result<String, AppError> {
     let cx = member_cx().await?;
     let url = cx.shop.pay(&cx.visit, &code).await.map_err(fail)?;
     go(&url);
@@ -45,7 +47,10 @@ pub async fn orders_pay(code: String) -> Result<String, AppError> {
 
 /// Calls an order off.
 #[server(prefix = "/api", endpoint = "orders/cancel")]
-pub async fn orders_cancel(code: String) -> Result<(), AppError> {
+pub async fn orders_cancel(
+    /// The code.
+    code: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.shop.cancel(&cx.visit, &code).await.map_err(fail)?;
     go(&format!("/orders/{code}"));
@@ -54,7 +59,10 @@ pub async fn orders_cancel(code: String) -> Result<(), AppError> {
 
 /// Puts the goods of an order into the basket again.
 #[server(prefix = "/api", endpoint = "orders/buy_again")]
-pub async fn orders_buy_again(code: String) -> Result<(), AppError> {
+pub async fn orders_buy_again(
+    /// The code.
+    code: String,
+) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.shop.buy_again(&cx.visit, &code).await.map_err(fail)?;
     go("/basket");
@@ -64,9 +72,13 @@ pub async fn orders_buy_again(code: String) -> Result<(), AppError> {
 /// Says what shall happen if a line of an order is missing.
 #[server(prefix = "/api", endpoint = "orders/line_choice")]
 pub async fn orders_line_choice(
+    /// The code.
     code: String,
+    /// Number of the line.
     no: u32,
+    /// `refund`, `best_match`, `chosen` or `ask_me`.
     choice: String,
+    /// Ranks of the chosen substitutes by SKU.
     #[server(default)] rank: HashMap<String, String>,
 ) -> Result<(), AppError> {
     let cx = member_cx().await?;

@@ -1,7 +1,6 @@
 //! The sandbox: the page of its payment channel, and the page where the
 //! one-time codes are shown. Neither exists where the sandbox is switched off.
 
-use leptos::prelude::*;
 use leptos::server;
 use ui::AppError;
 
@@ -45,7 +44,12 @@ pub async fn message(phone: &str) -> Result<Option<String>, AppError> {
 /// Does at the channel what its page offers: `pay`, `deny`, `delay`, `repeat`,
 /// `lose`, `misprice`, `forge`.
 #[server(prefix = "/api", endpoint = "sandbox/act")]
-pub async fn sandbox_act(trade_no: String, act: String) -> Result<(), AppError> {
+pub async fn sandbox_act(
+    /// Number of the payment at the channel.
+    trade_no: String,
+    /// What the channel does.
+    act: String,
+) -> Result<(), AppError> {
     let cx = sandbox_cx().await?;
     let back = cx.shop.view(&trade_no).await.map_err(fail)?.back;
     cx.shop.act(&trade_no, &act).await.map_err(fail)?;

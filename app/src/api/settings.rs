@@ -1,7 +1,6 @@
 //! What a visitor sets for this browser: language, colours, store. Kept in
 //! cookies, so that guests have them, too.
 
-use leptos::prelude::*;
 use leptos::server;
 use ui::AppError;
 
@@ -20,7 +19,12 @@ fn keep(cx: &Cx, name: &str, value: &str) {
 
 /// Sets the language: `zh-CN` or `en`.
 #[server(prefix = "/api", endpoint = "settings/lang")]
-pub async fn set_lang(lang: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn set_lang(
+    /// Language tag.
+    lang: String,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     let lang = Lang::parse(&lang).ok_or_else(|| refuse(UserError::invalid("lang")))?;
     keep(&cx, "lang", lang.tag());
@@ -30,7 +34,12 @@ pub async fn set_lang(lang: String, #[server(default)] back: String) -> Result<(
 
 /// Sets the colours: `light`, `dark` or `auto`.
 #[server(prefix = "/api", endpoint = "settings/theme")]
-pub async fn set_theme(theme: String, #[server(default)] back: String) -> Result<(), AppError> {
+pub async fn set_theme(
+    /// Colours.
+    theme: String,
+    /// The page to come back to.
+    #[server(default)] back: String,
+) -> Result<(), AppError> {
     let cx = cx().await?;
     keep(&cx, "theme", Theme::parse(&theme).as_str());
     go_back(&back, "/settings");
@@ -40,9 +49,13 @@ pub async fn set_theme(theme: String, #[server(default)] back: String) -> Result
 /// Chooses the store by its code, or the nearest one by a position in degrees.
 #[server(prefix = "/api", endpoint = "settings/store")]
 pub async fn set_store(
+    /// The store's code; empty for the nearest.
     #[server(default)] store: String,
+    /// Latitude in degrees.
     #[server(default)] lat: String,
+    /// Longitude in degrees.
     #[server(default)] lon: String,
+    /// The page to come back to.
     #[server(default)] back: String,
 ) -> Result<String, AppError> {
     let cx = cx().await?;

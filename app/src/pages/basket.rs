@@ -154,14 +154,16 @@ fn Stepper(line: BasketLine) -> impl IntoView {
     let most = line.card.live.max.0.max(1);
     let label = tr!(lang, words.quantity_of, name = &name);
     view! {
-        <form class="stepper" method="post" action="/api/basket/set" data-enhance data-qty>
+        <form class="inline-form" method="post" action="/api/basket/set" data-enhance data-qty>
             <input type="hidden" name="sku" value=sku.clone() />
             <Back to=format!("/basket#line-{sku}") />
-            // Enter in the number takes the first button: it must change nothing.
+            // Enter in the number takes the first button: it must add nothing.
             <button class="visually-hidden" type="submit" tabindex="-1">{tr!(lang, basket.update, name = &name)}</button>
-            <button type="submit" name="step" value="-1" aria-label=tr!(lang, basket.less_of, name = &name) disabled={qty <= 1}><Icon name="minus" size=18 /></button>
-            <input type="number" name="packs" value=qty min="0" max=domain::Packs::MAX_IN_BASKET.0 inputmode="numeric" aria-label=label required />
-            <button type="submit" name="step" value="1" aria-label=tr!(lang, basket.more_of, name = &name) disabled={qty >= most}><Icon name="plus" size=18 /></button>
+            <span class="stepper">
+                <button type="submit" name="step" value="-1" aria-label=tr!(lang, basket.less_of, name = &name) disabled={qty <= 1}><Icon name="minus" size=18 /></button>
+                <input type="number" name="packs" value=qty min="0" max=domain::Packs::MAX_IN_BASKET.0 inputmode="numeric" aria-label=label required />
+                <button type="submit" name="step" value="1" aria-label=tr!(lang, basket.more_of, name = &name) disabled={qty >= most}><Icon name="plus" size=18 /></button>
+            </span>
         </form>
     }
 }

@@ -76,7 +76,7 @@ fn form(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
                         view! { <Addresses view=view.clone() typed=typed.clone() /> }.into_any()
                     }}
                 </section>
-                <Slots slots=view.slots.clone() />
+                <Slots windows=view.slots.clone() />
                 <Goods view=view.clone() />
                 <section class="card">
                     <Field name="note" label=tr!(lang, checkout.note) hint=tr!(lang, checkout.note_hint) value=view.note.clone() maxlength=200 required=false rows=2 />
@@ -183,6 +183,7 @@ fn Addresses(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
     let lang = lang();
     let none = view.addresses.is_empty();
     let error = field_error("address").map(|error| text::sentence(lang, &error));
+    let described = error.is_some().then_some("address-error");
     let chosen = view.address.as_ref().map(ToString::to_string).unwrap_or_default();
     let choice = if none || typed.address == NEW_ADDRESS {
         view! {
@@ -204,7 +205,7 @@ fn Addresses(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
         .into_any()
     };
     view! {
-        <fieldset class="choices" aria-describedby=error.is_some().then_some("address-error")>
+        <fieldset class="choices" aria-describedby=described>
             <legend>{tr!(lang, checkout.address)}</legend>
             {error.map(|error| view! { <p id="address-error" class="field-error"><Icon name="alert" size=16 />{error}</p> })}
             {choice}
@@ -233,11 +234,11 @@ fn AddressCard(address: AddressView, checked: bool) -> impl IntoView {
 
 /// Slots by day, with what is left of each.
 #[component]
-fn Slots(slots: Vec<SlotView>) -> impl IntoView {
+fn Slots(windows: Vec<SlotView>) -> impl IntoView {
     let lang = lang();
     let error = field_error("slot").map(|error| text::sentence(lang, &error));
     let mut days: Vec<(String, Vec<SlotView>)> = Vec::new();
-    for slot in slots {
+    for slot in windows {
         match days.last_mut() {
             Some((day, of_day)) if *day == slot.day => of_day.push(slot),
             _ => days.push((slot.day.clone(), vec![slot])),
@@ -249,14 +250,14 @@ fn Slots(slots: Vec<SlotView>) -> impl IntoView {
             {error.map(|error| view! { <p id="slot-error" class="field-error"><Icon name="alert" size=16 />{error}</p> })}
             {days.is_empty().then(|| view! { <Note kind="warn">{tr!(lang, checkout.no_slots)}</Note> })}
             <div class="slot-days">
-                {days.into_iter().map(|(day, slots)| {
-                    let name = slots.first().map(|slot| text::day(lang, &slot.day_code, &day)).unwrap_or_default();
+                {days.into_iter().map(|(day, of_day)| {
+                    let name = of_day.first().map(|slot| text::day(lang, &slot.day_code, &day)).unwrap_or_default();
                     let date = day.get(5..).unwrap_or_default().to_owned();
                     let date = (name != date).then_some(date);
                     view! {
                         <fieldset class="slot-day">
                             <legend>{name}{date.map(|date| view! { " "<span class="muted small">{date}</span> })}</legend>
-                            <div class="slots">{slots.into_iter().map(|slot| view! { <Slot slot=slot /> }).collect_view()}</div>
+                            <div class="slots">{of_day.into_iter().map(|slot| view! { <SlotTile window=slot /> }).collect_view()}</div>
                         </fieldset>
                     }
                 }).collect_view()}
@@ -266,7 +267,8 @@ fn Slots(slots: Vec<SlotView>) -> impl IntoView {
 }
 
 #[component]
-fn Slot(slot: SlotView) -> impl IntoView {
+fn SlotTile(window: SlotView) -> impl IntoView {
+    let slot = window;
     let lang = lang();
     let left = match (slot.open, slot.left) {
         (true, left) => tr!(lang, checkout.slot_left, n = left),

@@ -32,8 +32,9 @@ fn Line(line: OrderLineView, code: String) -> impl IntoView {
     let lang = lang();
     let href = format!("/p/{}", line.sku_code);
     let picture = href.clone();
+    let id = format!("line-{}", line.no);
     view! {
-        <li class="line order-line" id=format!("line-{}", line.no)>
+        <li class="line order-line" id=id>
             <a class="row-picture" href=picture tabindex="-1" aria-hidden="true"><Picture name=line.picture.clone() size=56 /></a>
             <div class="line-main">
                 <div class="line-top"><a class="line-name" href=href>{line.name.clone()}</a><span class="num">"× "{line.qty.0}</span></div>

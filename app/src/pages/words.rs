@@ -108,7 +108,7 @@ pub fn event(lang: Lang, entry: &TimelineEntry) -> String {
         "delivering" => tr!(lang, orders.ev_delivering).into(),
         "ready_for_pickup" => tr!(lang, orders.ev_ready).into(),
         "completed" => tr!(lang, orders.ev_completed).into(),
-        "short" => match (value("name"), value("packs").or_else(|| value("qty"))) {
+        "short" => match (value("name"), value("n")) {
             (Some(name), Some(n)) => tr!(lang, orders.ev_short, name = name, n = n),
             _ => tr!(lang, orders.ev_short_plain).into(),
         },
