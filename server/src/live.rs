@@ -75,6 +75,11 @@ pub struct Live {
     stop: watch::Receiver<bool>,
 }
 
+/// Waits until the server is told to stop (or nobody is left to tell it).
+pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Its place among the open streams; given back when the stream ends.
 struct Place {
     id: u64,
@@ -161,7 +166,7 @@ impl Hub {
         let mut changes = self.shop.store().changes();
         loop {
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopping(&mut stop) => return,
                 command = commands.recv() => {
                     let Some(first) = command else { return };
                     let mut batch = vec![first];
@@ -340,7 +345,7 @@ pub async fn stock(State(server): State<Server>, Query(query): Query<StockQuery>
                 loop {
                     tokio::select! {
                         biased;
-                        _ = stop.wait_for(|stop| *stop) => return None,
+                        () = stopping(&mut stop) => return None,
                         () = mailbox.news.notified() => {}
                     }
                     let states = std::mem::take(&mut *mailbox.stock());
@@ -396,7 +401,7 @@ pub async fn order(
             answer(unfold((watched, server.live.stop.clone()), |(mut watched, mut stop)| async move {
                 let event = tokio::select! {
                     biased;
-                    _ = stop.wait_for(|stop| *stop) => return None,
+                    () = stopping(&mut stop) => return None,
                     event = watched.next() => event?,
                 };
                 Some((Ok(event), (watched, stop)))

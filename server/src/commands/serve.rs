@@ -96,7 +96,7 @@ async fn serve(
     });
     let mut graceful = stopped.clone();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        let _ = graceful.wait_for(|stop| *stop).await;
+        live::stopping(&mut graceful).await;
     });
     tracing::info!(%url, "the shop is open");
     println!("Zaijia is open at {url}");
@@ -107,7 +107,7 @@ async fn serve(
         let _ = stop.send(true);
     });
     let late = async {
-        let _ = stopped.wait_for(|stop| *stop).await;
+        live::stopping(&mut stopped).await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
@@ -148,7 +148,7 @@ async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
     let mut seconds: u64 = 0;
     loop {
         tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => return,
+            () = live::stopping(&mut stopped) => return,
             _ = every.tick() => {}
         }
         seconds += 1;
