@@ -1,0 +1,286 @@
+//! What a payment channel can do to a shop, and money that goes back.
+
+#[path = "support/sale.rs"]
+mod sale;
+mod support;
+
+use domain::order::State;
+use domain::{Code, Fen, Packs};
+use sale::{World, code_of, kinds, trade_no, yuan};
+use service::payments::Verdict;
+use service::sandbox::{NAME, sign};
+use store::testing::TestStore;
+
+store::on_both! {
+    async fn a_repeated_callback_changes_nothing(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.act(&placed, "repeat").await;
+        world.settle().await;
+        assert_eq!(world.verdicts(&placed).await, ["confirmed", "repeated", "repeated"]);
+        assert_eq!(kinds(&world.view(&visit, &placed).await), ["placed", "paid"]);
+        world.check().await;
+    }
+
+    async fn wrong_and_forged_callbacks_confirm_nothing(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.act(&placed, "misprice").await;
+        world.act(&placed, "forge").await;
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
+        assert_eq!(world.verdicts(&placed).await, ["wrong_amount"]);
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log WHERE verdict = 'bad_signature'").await, 1);
+        // Signed by the channel, for a payment that is not ours.
+        let body = br#"{"trade_no":"nobodys","channel_no":"SB1","amount":1,"outcome":"success"}"#;
+        let signature = sign(b"the test's own key", "1", body);
+        let answer = world.shop.callback(NAME, "1", &signature, body).await.expect("an answer");
+        assert_eq!((answer.verdict, answer.status()), (Verdict::Unknown, 200));
+        let forged = world.shop.callback(NAME, "2", &signature, body).await.expect("an answer");
+        assert_eq!((forged.verdict, forged.status()), (Verdict::BadSignature, 401));
+        assert_eq!(code_of(world.shop.callback("other", "1", &signature, body).await), Code::NotFound);
+        // The right one still counts.
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+        world.check().await;
+    }
+
+    async fn a_lost_callback_is_found_by_asking(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.act(&placed, "lose").await;
+        world.clock.advance(9_000);
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
+        world.clock.advance(1_000);
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+        assert!(world.verdicts(&placed).await.is_empty());
+        world.check().await;
+    }
+
+    async fn a_member_who_comes_back_has_the_shop_ask(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.shop.check_payment(&visit, &placed.code).await.expect("asked");
+        assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
+        world.act(&placed, "lose").await;
+        world.shop.check_payment(&visit, &placed.code).await.expect("asked");
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+        world.check().await;
+    }
+
+    async fn a_delayed_callback_comes(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.act(&placed, "delay").await;
+        let now = world.shop.now();
+        assert_eq!(world.shop.deliver_callbacks(now).await.expect("a job"), 0);
+        world.clock.advance(20_000);
+        assert_eq!(world.shop.deliver_callbacks(world.shop.now()).await.expect("a job"), 1);
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+        world.check().await;
+    }
+
+    async fn a_declined_payment_can_be_made_again(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        world.act(&placed, "deny").await;
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, kinds(&view)), (State::PendingPayment, vec!["placed", "payment_declined"]));
+        let second = world.shop.pay(&visit, &placed.code).await.expect("another page");
+        assert_ne!(second, placed.payment_url);
+        world.shop.act(trade_no(&second), "pay").await.expect("paid");
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+
+        // Both are paid in the end: the second goes back by itself.
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!(view.state, State::Paid);
+        assert_eq!(world.verdicts(&placed).await, ["declined", "sent_back"]);
+        assert_eq!((view.refunds.len(), view.refunds[0].reason.as_str()), (1, "double_payment"));
+        assert_eq!((view.refunds[0].state.as_str(), view.refunds[0].amount), ("done", yuan("25.00")));
+        assert_eq!(world.number("SELECT CAST(SUM(refunded) AS BIGINT) FROM sandbox_trade").await, 2_500);
+        world.check().await;
+    }
+
+    async fn late_money_takes_the_goods_again(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1), ("RARE", 3)]).await;
+        world.act(&placed, "lose").await;
+        world.clock.advance(15 * 60_000);
+        assert_eq!(world.shop.expire_holds(world.shop.now()).await.expect("a job"), 1);
+        assert_eq!(world.level("RARE").await, (7, 0));
+        // Told to close the payment, the channel says that it is paid.
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, kinds(&view)), (State::Paid, vec!["placed", "hold_expired", "paid_late"]));
+        assert_eq!(world.level("RARE").await, (7, 3));
+        assert_eq!(world.number("SELECT COUNT(*) FROM coupon WHERE state = 'used'").await, 1);
+        world.check().await;
+    }
+
+    async fn late_money_goes_back_if_the_goods_are_gone(store: TestStore) {
+        let world = World::open(&store).await;
+        let (one, two) = (world.member(1).await, world.member(2).await);
+        let placed = world.order(&one, &[("MILK", 1), ("RARE", 7)]).await;
+        world.act(&placed, "delay").await;
+        world.clock.advance(15 * 60_000);
+        world.shop.expire_holds(world.shop.now()).await.expect("a job");
+        world.order(&world.now(&two), &[("RARE", 1)]).await;
+        world.settle().await;
+        let view = world.view(&one, &placed).await;
+        assert_eq!(view.state, State::Expired);
+        assert_eq!((view.refunds.len(), view.refunds[0].reason.as_str()), (1, "late_payment"));
+        assert_eq!((view.refunds[0].state.as_str(), view.refunds[0].amount), ("done", view.total));
+        assert_eq!(world.level("RARE").await, (7, 1));
+        assert_eq!(world.level("MILK").await, (100, 0));
+        assert_eq!(world.number("SELECT COUNT(*) FROM message WHERE kind = 'late_payment'").await, 1);
+        world.check().await;
+    }
+
+    async fn cancelling_before_payment_gives_all_back(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        // Paid at the channel, but the shop has not heard of it yet.
+        world.act(&placed, "lose").await;
+        world.shop.cancel(&visit, &placed.code).await.expect("cancelled");
+        assert_eq!(world.level("THIRTY").await, (100, 0));
+        assert_eq!(code_of(world.shop.cancel(&visit, &placed.code).await), Code::OrderState);
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!(view.state, State::Cancelled);
+        assert_eq!((view.refunds.len(), view.refunds[0].state.as_str()), (1, "done"));
+        assert_eq!(view.refunded, yuan("25.00"));
+        world.check().await;
+    }
+
+    async fn cancelling_after_payment_sends_everything_back(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("THIRTY", 2)]).await;
+        let form = world.form(&visit, "delivery").await;
+        assert_eq!(form.payable, 6_100, "60 − 5 + 6");
+        let placed = world.shop.place(&visit, form).await.expect("an order");
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        // The coupon runs out meanwhile.
+        world.clock.advance(2 * 24 * 3_600_000);
+        let now = world.now(&visit);
+        world.shop.cancel(&now, &placed.code).await.expect("cancelled");
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded), (State::Cancelled, yuan("61.00")));
+        let refund = &view.refunds[0];
+        assert_eq!((refund.reason.as_str(), refund.delivery, refund.lines.len()), ("cancelled", yuan("6.00"), 1));
+        assert_eq!(refund.lines[0].amount, yuan("55.00"));
+        assert_eq!(world.level("THIRTY").await, (100, 0));
+        let seven_days = world.shop.now().plus(7 * 24 * 3_600_000).0;
+        assert_eq!(world.number("SELECT expires_at FROM coupon WHERE state = 'issued'").await, seven_days);
+        // It can be used although its offer is over.
+        world.fill(&now, &[("THIRTY", 1)]).await;
+        assert_eq!(world.form(&now, "pickup").await.payable, 2_500);
+        world.check().await;
+    }
+
+    async fn cancelling_and_paying_race(store: TestStore) {
+        let world = World::open(&store).await;
+        for n in 0..6 {
+            let visit = world.member(n).await;
+            let placed = world.order(&visit, &[("MILK", 1)]).await;
+            world.act(&placed, "pay").await;
+            let (cancelled, _) =
+                tokio::join!(world.shop.cancel(&visit, &placed.code), world.shop.deliver_callbacks(world.shop.now()));
+            cancelled.expect("cancelled before or after the payment");
+            world.settle().await;
+            let view = world.view(&visit, &placed).await;
+            assert_eq!((view.state, view.refunded), (State::Cancelled, yuan("10.00")));
+            assert_eq!(view.refunds.len(), 1);
+        }
+        assert_eq!(world.level("MILK").await, (100, 0));
+        world.check().await;
+    }
+
+    async fn a_shortage_costs_the_member_nothing(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("SIXTY", 1), ("THIRTY", 1)]).await;
+        let mut form = world.form(&visit, "pickup").await;
+        (form.coupon, form.payable) = (None, 8_000);
+        let placed = world.shop.place(&visit, form).await.expect("an order");
+        assert_eq!(code_of(world.shop.short_line(&placed.code, 2, Packs(1), "test").await), Code::OrderState);
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        let back = world.shop.short_line(&placed.code, 2, Packs(1), "test").await.expect("a refund");
+        assert_eq!(back, yuan("26.67"));
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded), (State::Paid, yuan("26.67")));
+        assert_eq!(view.lines[1].short, Packs(1));
+        let line = &view.refunds[0].lines[0];
+        assert_eq!((line.gross, line.shares, line.amount), (yuan("30.00"), yuan("3.33"), yuan("26.67")));
+        assert_eq!(kinds(&view), ["placed", "paid", "short", "refund_requested", "refunded"]);
+        assert!(view.timeline.iter().any(|entry| entry.detail.contains(&("name".to_owned(), "Thirty".to_owned()))));
+        // The unit is neither reserved nor on the books any more.
+        assert_eq!(world.level("THIRTY").await, (99, 0));
+        assert_eq!(code_of(world.shop.short_line(&placed.code, 2, Packs(1), "test").await), Code::Invalid);
+        world.check().await;
+
+        // The rest is short, too: all that is left goes back.
+        let rest = world.shop.short_line(&placed.code, 1, Packs(1), "test").await.expect("a refund");
+        assert_eq!(rest, yuan("53.33"));
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded), (State::Cancelled, yuan("80.00")));
+        assert_eq!(world.number("SELECT CAST(SUM(taken) AS BIGINT) FROM slot").await, 0);
+        world.check().await;
+    }
+
+    async fn repeated_shorts_never_pass_what_the_line_paid(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("RARE", 3), ("THREE", 3)]).await;
+        let paid = world.view(&visit, &placed).await.lines[0].total;
+        let mut back = Fen::ZERO;
+        for _ in 0..3 {
+            back += world.shop.short_line(&placed.code, 1, Packs(1), "test").await.expect("a refund");
+        }
+        assert_eq!(back, paid);
+        assert_eq!(code_of(world.shop.short_line(&placed.code, 1, Packs(1), "test").await), Code::Invalid);
+        let all = world.shop.short_lines(&placed.code, &[(2, Packs(2)), (2, Packs(5))], "test").await.expect("a refund");
+        assert_eq!(back + all, world.view(&visit, &placed).await.total);
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded, view.refunds.len()), (State::Cancelled, view.total, 4));
+        assert!(view.refunds.iter().all(|refund| refund.state == "done"));
+        world.check().await;
+    }
+
+    async fn parallel_shorts_of_one_unit_refund_once(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("THREE", 2)]).await;
+        let tasks = (0..5).map(|_| {
+            let (shop, code) = (world.shop.clone(), placed.code.clone());
+            tokio::spawn(async move { shop.short_line(&code, 1, Packs(1), "test").await })
+        });
+        let results: Vec<_> = futures::future::join_all(tasks).await.into_iter().map(|t| t.expect("no panic")).collect();
+        assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 2);
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.refunded, view.lines[0].short), (yuan("6.66"), Packs(2)));
+        world.check().await;
+    }
+}

@@ -1,0 +1,312 @@
+//! From the basket to a paid order, and what holds when many buy at once.
+
+#[path = "support/sale.rs"]
+mod sale;
+mod support;
+
+use domain::ids::BasketId;
+use domain::order::State;
+use domain::view::{Lang, PlaceForm};
+use domain::{Code, Fen, Packs};
+use sale::{World, code_of, kinds, trade_no, yuan};
+use service::Visit;
+use service::checkout::CheckoutChoice;
+use store::testing::TestStore;
+use support::guest;
+
+store::on_both! {
+    async fn a_basket_becomes_a_paid_order(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("SIXTY", 1), ("THIRTY", 1), ("MILK", 3)]).await;
+        let basket = world.shop.basket(&visit).await.expect("a basket");
+        assert_eq!(basket.count, Packs(5));
+        assert_eq!(basket.totals.goods, yuan("120.00"));
+        assert_eq!(basket.totals.discount, yuan("10.00"));
+        assert_eq!(basket.totals.delivery, Fen::ZERO, "110 is above 99");
+        assert_eq!(basket.totals.payable, yuan("110.00"));
+        assert_eq!(basket.totals.member_would_save, yuan("6.00"));
+        assert_eq!(domain::pricing::price(basket.pricing.as_ref().expect("an input")).payable, basket.totals.payable);
+
+        let form = world.form(&visit, "delivery").await;
+        assert_eq!(form.payable, 10_500, "the best coupon is proposed");
+        let placed = world.shop.place(&visit, form).await.expect("an order");
+        assert_eq!(world.shop.basket_count(&visit).await.expect("a count"), Packs::ZERO);
+        assert_eq!(world.level("MILK").await, (100, 3));
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.total, view.hold_left_s), (State::PendingPayment, yuan("105.00"), Some(900)));
+        assert!(view.can_pay && view.can_cancel && view.address.contains("138****"));
+        assert_eq!(view.slot, "22 Nov 12:00–14:00");
+        assert_eq!(view.lines.iter().map(|line| line.total).sum::<Fen>(), yuan("105.00"));
+
+        assert_eq!(world.shop.pay(&visit, &placed.code).await.expect("a page"), placed.payment_url);
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.can_pay), (State::Paid, false));
+        assert_eq!(kinds(&view), ["placed", "paid"]);
+        assert_eq!(world.verdicts(&placed).await, ["confirmed"]);
+        assert_eq!(code_of(world.shop.pay(&visit, &placed.code).await), Code::OrderState);
+        let other = world.member(2).await;
+        assert_eq!(code_of(world.shop.order(&other, &placed.code).await), Code::NotFound);
+        let list = world.shop.orders(&visit, "open", 1).await.expect("a list");
+        assert_eq!((list.len(), list[0].count), (1, Packs(5)));
+        assert!(world.shop.orders(&visit, "unpaid", 1).await.expect("a list").is_empty());
+        world.check().await;
+    }
+
+    async fn baskets_have_limits_and_remember(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = guest(&world.shop, Lang::Zh).await;
+        let (rare, milk) = (world.sku("RARE").await, world.sku("MILK").await);
+        assert_eq!(world.shop.add(&visit, &rare, Packs(7)).await.expect("added"), Packs(7));
+        assert_eq!(code_of(world.shop.add(&visit, &rare, Packs(1)).await), Code::NotEnough);
+        assert_eq!(code_of(world.shop.add(&visit, &milk, Packs(100)).await), Code::TooManyOfOne);
+        assert_eq!(code_of(world.shop.add(&visit, &milk, Packs(0)).await), Code::Invalid);
+        assert_eq!(code_of(world.shop.add(&visit, &domain::ids::SkuId::trusted("x"), Packs(1)).await), Code::NotSoldHere);
+        world.shop.set_substitution(&visit, &rare, "ask_me", vec![]).await.expect("a choice");
+        assert_eq!(code_of(world.shop.set_substitution(&visit, &rare, "never", vec![]).await), Code::Invalid);
+        world.shop.set_qty(&visit, &rare, Packs(0)).await.expect("removed");
+        let basket = world.shop.basket(&visit).await.expect("a basket");
+        assert_eq!(basket.undo, Some((rare.clone(), Packs(7), "稀罕".to_owned())));
+        world.shop.undo(&visit).await.expect("back");
+        let basket = world.shop.basket(&visit).await.expect("a basket");
+        assert_eq!((basket.count, basket.undo), (Packs(7), None));
+        assert_eq!(basket.lines[0].substitution.choice, "ask_me");
+
+        // On sign-in the guest's basket joins the member's.
+        let member = world.member(1).await;
+        world.fill(&member, &[("RARE", 1), ("MILK", 3)]).await;
+        let id = member.member.clone().expect("a member");
+        world.shop.adopt_basket(&visit.basket, &id, member.now).await.expect("adopted");
+        let basket = world.shop.basket(&member).await.expect("a basket");
+        assert_eq!(basket.count, Packs(11));
+        let line = basket.lines.iter().find(|line| line.card.sku == rare).expect("the line");
+        assert_eq!((line.qty, line.short_to, line.substitution.choice.as_str()), (Packs(8), Some(Packs(7)), "ask_me"));
+        assert_eq!(world.shop.basket_count(&visit).await.expect("a count"), Packs(0));
+        // The choice is remembered when the line comes back.
+        world.shop.set_qty(&member, &rare, Packs(0)).await.expect("removed");
+        world.shop.add(&member, &rare, Packs(1)).await.expect("added");
+        let basket = world.shop.basket(&member).await.expect("a basket");
+        let line = basket.lines.iter().find(|line| line.card.sku == rare).expect("the line");
+        assert_eq!(line.substitution.choice, "ask_me");
+    }
+
+    async fn fifty_buyers_for_seven_pieces(store: TestStore) {
+        let world = World::open(&store).await;
+        let mut forms = Vec::new();
+        for n in 0..50 {
+            let visit = world.member(n).await;
+            world.fill(&visit, &[("RARE", 1)]).await;
+            // The deal has two places: the others pay the shelf price, and say so.
+            forms.push((visit.clone(), world.form(&visit, "pickup").await));
+        }
+        let tasks = forms.into_iter().map(|(visit, form)| {
+            let shop = world.shop.clone();
+            tokio::spawn(async move { place_at_the_price(&shop, &visit, form).await })
+        });
+        let mut sold = 0;
+        for task in futures::future::join_all(tasks).await {
+            match task.expect("no panic") {
+                Ok(_) => sold += 1,
+                Err(error) => assert_eq!(error.user().code, Code::SoldOut),
+            }
+        }
+        assert_eq!(sold, 7);
+        assert_eq!(world.level("RARE").await, (7, 7));
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 7);
+        assert_eq!(world.number("SELECT used FROM offer WHERE code = 'rare'").await, 2);
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders WHERE discount > 0").await, 2);
+        world.check().await;
+    }
+
+    async fn the_same_key_is_the_same_order(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("SIXTY", 2)]).await;
+        let form = world.form(&visit, "delivery").await;
+        let tasks = (0..8).map(|_| {
+            let (shop, visit, form) = (world.shop.clone(), visit.clone(), form.clone());
+            tokio::spawn(async move { shop.place(&visit, form).await })
+        });
+        let all: Vec<_> = futures::future::join_all(tasks).await.into_iter().map(|t| t.expect("no panic").expect("an order")).collect();
+        assert!(all.iter().all(|placed| *placed == all[0]), "{all:?}");
+        assert_eq!(world.level("SIXTY").await, (100, 2));
+        let other = PlaceForm { note: "another".to_owned(), ..form.clone() };
+        assert_eq!(code_of(world.shop.place(&visit, other).await), Code::KeyReused);
+        let empty = PlaceForm { idempotency_key: "another-key".to_owned(), ..form };
+        assert_eq!(code_of(world.shop.place(&visit, empty).await), Code::BasketEmpty);
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 1);
+        assert_eq!(world.number("SELECT COUNT(*) FROM payment").await, 1);
+        world.check().await;
+    }
+
+    async fn what_a_checkout_must_have(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("WINE", 1)]).await;
+        let form = world.form(&visit, "delivery").await;
+        assert_eq!(form.payable, 2_100, "20 − 5 + 6");
+        let page = world.shop.checkout(&visit, CheckoutChoice::default()).await.expect("a page");
+        assert_eq!((page.age_limit, page.hold_min, page.kind.as_str()), (Some(18), 15, "delivery"));
+        assert_eq!(page.slots.iter().filter(|slot| slot.day_code == "today").count(), 2);
+        let refuse = async |change: fn(&mut PlaceForm)| {
+            let mut form = form.clone();
+            change(&mut form);
+            code_of(world.shop.place(&visit, form).await)
+        };
+        assert_eq!(refuse(|form| form.age_confirmed = false).await, Code::AgeUnconfirmed);
+        assert_eq!(refuse(|form| form.address = None).await, Code::AddressMissing);
+        assert_eq!(refuse(|form| form.slot = None).await, Code::SlotMissing);
+        assert_eq!(refuse(|form| form.payable -= 1).await, Code::PriceChanged);
+        assert_eq!(refuse(|form| form.coupon = Some("nobodys".to_owned())).await, Code::CouponUnusable);
+        assert_eq!(refuse(|form| form.note = "x".repeat(201)).await, Code::Invalid);
+        assert_eq!(refuse(|form| form.kind = "drone".to_owned()).await, Code::Invalid);
+        assert_eq!(refuse(|form| form.idempotency_key.clear()).await, Code::Invalid);
+        let far = domain::view::AddressForm {
+            name: "王".to_owned(),
+            phone: "13800000001".to_owned(),
+            area: "浦东".to_owned(),
+            detail: "1".to_owned(),
+            lat: "31.2397".to_owned(),
+            lon: "121.5598".to_owned(),
+            ..Default::default()
+        };
+        let far = world.shop.save_address(&visit, far).await.expect("an address").to_string();
+        let too_far = PlaceForm { address: Some(far), ..form.clone() };
+        assert_eq!(code_of(world.shop.place(&visit, too_far).await), Code::TooFar);
+        // Nothing was taken by all those.
+        assert_eq!(world.level("WINE").await, (100, 0));
+        assert_eq!(world.number("SELECT CAST(SUM(taken) AS BIGINT) FROM slot").await, 0);
+        let late = Visit { now: visit.now.plus(2 * 3_600_000), ..visit.clone() };
+        assert_eq!(code_of(world.shop.place(&late, form.clone()).await), Code::SlotClosed);
+        world.shop.place(&visit, form).await.expect("an order");
+        world.check().await;
+    }
+
+    async fn the_last_place_in_a_slot_goes_to_one(store: TestStore) {
+        let world = World::open(&store).await;
+        let mut forms = Vec::new();
+        for n in 0..6 {
+            let visit = world.member(n).await;
+            world.fill(&visit, &[("SIXTY", 2)]).await;
+            let mut form = world.form(&visit, "delivery").await;
+            form.slot = Some("delivery-20261122-1080-1200".to_owned());
+            forms.push((visit, form));
+        }
+        let tasks = forms.into_iter().map(|(visit, form)| {
+            let shop = world.shop.clone();
+            tokio::spawn(async move { shop.place(&visit, form).await })
+        });
+        let results: Vec<_> = futures::future::join_all(tasks).await.into_iter().map(|t| t.expect("no panic")).collect();
+        assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+        for refused in results.into_iter().filter(Result::is_err) {
+            assert_eq!(code_of(refused), Code::SlotFull);
+        }
+        assert_eq!(world.level("SIXTY").await, (100, 2));
+        world.check().await;
+    }
+
+    async fn the_last_coupon_is_used_once(store: TestStore) {
+        let world = World::open(&store).await;
+        let (one, two) = (world.member(1).await, world.member(2).await);
+        let mut placed = Vec::new();
+        for visit in [&one, &two] {
+            world.fill(visit, &[("THIRTY", 1)]).await;
+            placed.push(world.form(visit, "pickup").await);
+        }
+        assert_eq!(placed.iter().map(|form| form.payable).collect::<Vec<_>>(), [2_500, 2_500]);
+        let (first, second) =
+            tokio::join!(world.shop.place(&one, placed[0].clone()), world.shop.place(&two, placed[1].clone()));
+        let codes: Vec<Code> = [first, second].into_iter().filter_map(|r| r.err().map(|e| e.user().code)).collect();
+        assert_eq!(codes, [Code::CouponUnusable]);
+        assert_eq!(world.number("SELECT used FROM offer WHERE code = 'c20'").await, 1);
+        assert_eq!(world.number("SELECT COUNT(*) FROM coupon WHERE state = 'held'").await, 1);
+        world.check().await;
+    }
+
+    async fn one_hold_runs_out_once(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("THIRTY", 1), ("RARE", 7)]).await;
+        let form = world.form(&visit, "pickup").await;
+        let placed = world.shop.place(&visit, form).await.expect("an order");
+        assert_eq!(world.level("RARE").await, (7, 7));
+        assert_eq!(world.number("SELECT COUNT(*) FROM coupon WHERE state = 'held'").await, 1);
+        world.clock.advance(15 * 60_000 - 1);
+        assert_eq!(world.shop.expire_holds(world.shop.now()).await.expect("a job"), 0);
+        world.clock.advance(1);
+        let now = world.shop.now();
+        let (a, b) = tokio::join!(world.shop.expire_holds(now), world.shop.expire_holds(now));
+        assert_eq!(a.expect("a job") + b.expect("a job"), 1);
+        assert_eq!(world.level("RARE").await, (7, 0));
+        assert_eq!(world.number("SELECT COUNT(*) FROM coupon WHERE state = 'issued'").await, 1);
+        assert_eq!(world.number("SELECT CAST(SUM(used) AS BIGINT) FROM offer").await, 0);
+        assert_eq!(world.number("SELECT CAST(SUM(taken) AS BIGINT) FROM slot").await, 0);
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.can_pay), (State::Expired, false));
+        assert_eq!(kinds(&view), ["placed", "hold_expired"]);
+        assert_eq!(code_of(world.shop.pay(&world.now(&visit), &placed.code).await), Code::HoldExpired);
+        // The channel was told: it takes no more money for it.
+        assert_eq!(world.shop.view(trade_no(&placed.payment_url)).await.expect("a page").state, "closed");
+        assert_eq!(code_of(world.shop.act(trade_no(&placed.payment_url), "pay").await), Code::OrderState);
+        world.check().await;
+        // All of it can be bought again.
+        let again = world.now(&visit);
+        world.shop.buy_again(&again, &placed.code).await.expect("in the basket");
+        assert_eq!(world.shop.basket_count(&again).await.expect("a count"), Packs(8));
+    }
+
+    async fn a_case_and_its_bottles_are_one_pool(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.order(&visit, &[("CASE", 8), ("MILK", 2)]).await;
+        assert_eq!(world.level("MILK").await, (100, 98));
+        assert_eq!(code_of(world.shop.add(&visit, &world.sku("CASE").await, Packs(1)).await), Code::SoldOut);
+        world.shop.add(&visit, &world.sku("MILK").await, Packs(2)).await.expect("two bottles are left");
+        world.check().await;
+    }
+
+    async fn what_sold_out_is_set_apart(store: TestStore) {
+        let world = World::open(&store).await;
+        let (one, two) = (world.member(1).await, world.member(2).await);
+        world.fill(&one, &[("RARE", 4), ("MILK", 1)]).await;
+        let stale = world.form(&one, "pickup").await;
+        world.order(&two, &[("RARE", 7)]).await;
+        let basket = world.shop.basket(&one).await.expect("a basket");
+        assert_eq!((basket.lines.len(), basket.gone.len()), (1, 1));
+        assert_eq!(basket.totals.goods, yuan("10.00"));
+        assert_eq!(code_of(world.shop.place(&one, stale).await), Code::SoldOut);
+        world.order(&one, &[]).await;
+        assert_eq!(world.shop.basket_count(&one).await.expect("a count"), Packs(4), "the rest waits");
+        world.check().await;
+    }
+
+    async fn a_basket_costs_a_fixed_number_of_statements(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = guest(&world.shop, Lang::Zh).await;
+        world.fill(&visit, &[("MILK", 1)]).await;
+        let basket = Visit { basket: BasketId::trusted("g2"), ..visit.clone() };
+        world.fill(&basket, &[("SIXTY", 1), ("THIRTY", 2), ("MILK", 1), ("RARE", 1), ("THREE", 1), ("WINE", 1)]).await;
+        let small = world.shop.basket(&visit).await.expect("a basket");
+        let large = world.shop.basket(&basket).await.expect("a basket");
+        assert_eq!((small.lines.len(), large.lines.len()), (1, 6));
+    }
+}
+
+/// Places the order; told that the price changed, places it at the new price, as a shopper would.
+async fn place_at_the_price(
+    shop: &service::Shop,
+    visit: &Visit,
+    mut form: PlaceForm,
+) -> service::Result<service::checkout::Placed> {
+    loop {
+        match shop.place(visit, form.clone()).await {
+            Err(service::Error::User(error)) if error.code == Code::PriceChanged => {
+                form.payable = error.params["new"].parse().expect("fen");
+            }
+            other => return other,
+        }
+    }
+}
