@@ -23,7 +23,7 @@ mod browser {
     use crate::islands::part::{Post, Sender, part, post_of};
     use crate::islands::stock_event;
     use domain::Packs;
-    use domain::pricing::{Input, Priced, price};
+    use domain::pricing::{Priced, price, wire};
     use leptos::prelude::*;
     use ui::format::{price_parts, yuan};
     use wasm_bindgen::JsCast;
@@ -88,16 +88,15 @@ mod browser {
     /// Prices the basket with another quantity of `sku`, and shows the amounts.
     fn reprice(sku: &str, packs: i64) {
         let Some(part) = part("basket") else { return };
-        let input = part.get_attribute("data-pricing").and_then(|text| serde_json::from_str::<Input>(&text).ok());
-        let Some(mut input) = input else { return };
-        if let Some(line) = input.lines.iter_mut().find(|line| line.sku.as_str() == sku) {
-            line.qty = Packs(packs);
+        let Some(mut input) = part.get_attribute("data-pricing").and_then(|text| wire::decode(&text)) else { return };
+        for line in &mut input.lines {
+            // Other lines may have been changed since the page was made.
+            let shown = all(&format!("[data-line=\"{}\"] input[name=\"packs\"]", line.sku));
+            let shown = shown.first().and_then(|input| input.dyn_ref::<HtmlInputElement>()?.value().parse().ok());
+            line.qty = Packs(if line.sku.as_str() == sku { packs } else { shown.unwrap_or(line.qty.0) });
         }
         show(&price(&input));
         set_basket_count(input.lines.iter().map(|line| line.qty.0).sum());
-        if let Ok(text) = serde_json::to_string(&input) {
-            let _ = part.set_attribute("data-pricing", &text);
-        }
     }
 
     fn show(priced: &Priced) {

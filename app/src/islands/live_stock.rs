@@ -69,9 +69,8 @@ mod browser {
         }
         let detail = CustomEventInit::new();
         detail.set_bubbles(false);
-        if let Ok(value) = serde_wasm_bindgen::to_value(&states) {
-            detail.set_detail(&value);
-        }
+        // As text: who listens reads JSON anyway.
+        detail.set_detail(&message.into());
         if let (Some(document), Ok(event)) = (document(), CustomEvent::new_with_event_init_dict("zaijia:stock", &detail)) {
             let _ = document.dispatch_event(&event);
         }

@@ -55,8 +55,10 @@ mod browser {
         let found = Closure::once_into_js(move |position: Position| {
             let place = position.coords();
             let back = String::from(js_sys::encode_uri_component(&back));
-            let url = format!("/stores?lat={:.3}&lon={:.3}&back={back}", place.latitude(), place.longitude());
-            let _ = window().location().set_href(&url);
+            // The browser's own formatting: Rust's for floats would weigh 12 KB.
+            let degrees = |value: f64| js_sys::Number::from(value).to_fixed(3).map(String::from).unwrap_or_default();
+            let (lat, lon) = (degrees(place.latitude()), degrees(place.longitude()));
+            let _ = window().location().set_href(&format!("/stores?lat={lat}&lon={lon}&back={back}"));
         });
         let failed = Closure::once_into_js(move || message.set(refused));
         let asked = window().navigator().geolocation().and_then(|geolocation| {

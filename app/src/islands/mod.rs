@@ -18,7 +18,7 @@ pub(crate) mod stock_event;
 mod order_live;
 mod submit_once;
 mod use_position;
-mod toast;
+pub(crate) mod toast;
 
 pub use add_to_basket::*;
 pub use countdown::*;
@@ -31,4 +31,3 @@ pub use draft::*;
 pub use live_stock::*;
 pub use locate::*;
 pub use search_box::*;
-pub(crate) use toast::{Action, toast};

@@ -24,8 +24,8 @@ impl Listener {
 pub(crate) fn on_change(act: impl Fn(Vec<LiveState>) + 'static) -> Listener {
     let closure = Closure::<dyn Fn(Event)>::new(move |event: Event| {
         let detail = event.dyn_ref::<CustomEvent>().map(CustomEvent::detail);
-        let states: Vec<LiveState> =
-            detail.and_then(|detail| serde_wasm_bindgen::from_value(detail).ok()).unwrap_or_default();
+        let text = detail.and_then(|detail| detail.as_string()).unwrap_or_default();
+        let states: Vec<LiveState> = serde_json::from_str(&text).unwrap_or_default();
         let changed: Vec<LiveState> = states.into_iter().filter(differs).collect();
         if !changed.is_empty() {
             act(changed);

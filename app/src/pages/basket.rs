@@ -34,7 +34,7 @@ fn page(view: BasketView, choose: &str, guest: bool) -> impl IntoView + use<> {
     let empty = view.lines.is_empty() && view.gone.is_empty();
     let skus: Vec<String> = view.live().map(|live| live.sku.to_string()).chain(super::live::skus(&view.fill_up)).collect();
     let draft = view.lines.iter().map(|line| DraftLine { name: line.card.name.clone(), packs: line.qty.0 }).collect();
-    let pricing = view.pricing.as_ref().and_then(|input| serde_json::to_string(input).ok());
+    let pricing = view.pricing.as_ref().map(domain::pricing::wire::encode);
     view! {
         <PageHead title=tr!(lang, basket.title) />
         <Live skus=skus />

@@ -32,6 +32,7 @@ mod output;
 mod spend;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 mod work;
 
 pub use input::{CampaignKind, CampaignPrice, CouponIn, DeliveryTerms, Input, LineIn, MemberStatus};
