@@ -85,7 +85,7 @@ pub struct RunArgs {
 /// What `journey` reads and writes.
 #[derive(Args)]
 pub struct JourneyArgs {
-    /// Take only the first N lines of the till
+    /// Take only the last N lines of the tills
     #[arg(long)]
     rows: Option<usize>,
     /// Where the import files go

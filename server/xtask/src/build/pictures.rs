@@ -34,6 +34,9 @@ pub fn pictures() -> Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
+/// What `cargo xtask journey` shows its goods by.
+const JOURNEY: &str = include_str!("../journey/pictures.csv");
+
 /// Each name once, with the first file that names it.
 fn wanted() -> Result<BTreeMap<String, String>> {
     let root = paths::root();
@@ -48,6 +51,9 @@ fn wanted() -> Result<BTreeMap<String, String>> {
                 wanted.entry(name).or_insert_with(|| place.clone());
             }
         }
+    }
+    for name in picture_column(JOURNEY).into_iter().chain(["shopping-bags".to_owned()]) {
+        wanted.entry(name).or_insert_with(|| "journey/pictures.csv".into());
     }
     let list = root.join("public/pictures.txt");
     if list.is_file() {

