@@ -341,13 +341,21 @@ pub async fn buyable_in(
         return Ok(Vec::new());
     }
     let end = format!(
-        "WHERE k.active AND {BUYABLE} AND k.category_id IN ({}) ORDER BY s.dms_normal_milli DESC, k.code LIMIT $3",
+        "WHERE k.active AND {BUYABLE} AND k.category_id IN ({}) ORDER BY {DMS_TODAY}, k.code LIMIT $3",
         list(4, categories.len())
     );
     let mut vals = vec![Val::from(store), Val::from(now), Val::from(limit)];
     vals.extend(categories.iter().map(Val::from));
     skus(conn, &end, &vals).await
 }
+
+/// Mean daily sales that fit today: what sells most comes first.
+macro_rules! dms_today {
+    () => {
+        "CASE WHEN s.promo_today THEN s.dms_promo_milli ELSE s.dms_normal_milli END DESC"
+    };
+}
+const DMS_TODAY: &str = dms_today!();
 
 /// The store keeps it and at least one pack is sellable; `$2` is the time.
 const BUYABLE: &str = "s.on_hand - s.reserved - s.safety >= k.pack_size
@@ -473,11 +481,11 @@ fn find_sql<'a>(
     }
     let price = if filter.is_member { "COALESCE(k.member_price, k.price)" } else { "k.price" };
     let order = match filter.sort {
-        Sort::Relevance => format!("{rank}s.dms_normal_milli DESC"),
-        Sort::Sales => "s.dms_normal_milli DESC".to_owned(),
-        Sort::PriceUp => format!("{price}, s.dms_normal_milli DESC"),
-        Sort::PriceDown => format!("{price} DESC, s.dms_normal_milli DESC"),
-        Sort::UnitPrice => format!("{price} * 100000 / COALESCE(k.measure_amount, 1), s.dms_normal_milli DESC"),
+        Sort::Relevance => format!("{rank}{DMS_TODAY}"),
+        Sort::Sales => DMS_TODAY.to_owned(),
+        Sort::PriceUp => format!("{price}, {DMS_TODAY}"),
+        Sort::PriceDown => format!("{price} DESC, {DMS_TODAY}"),
+        Sort::UnitPrice => format!("{price} * 100000 / COALESCE(k.measure_amount, 1), {DMS_TODAY}"),
     };
     vals.push(Val::from(limit));
     let sql = format!(
@@ -507,16 +515,19 @@ pub async fn suggest(
     let sql = format!(
         "WITH hit AS ({}) SELECT k.code, k.name_zh, k.name_en FROM hit JOIN sku k ON k.num = hit.num
          JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id WHERE k.active
-         ORDER BY hit.in_names, s.dms_normal_milli DESC, k.code LIMIT $4",
+         ORDER BY hit.in_names, {DMS_TODAY}, k.code LIMIT $4",
         dialect::hits(conn.kind(), 2, 3)
     );
     conn.all(AssertSqlSafe(sql), vals![store, all, names, limit]).await
 }
 
-const POPULAR: &str = "SELECT k.id FROM stock s JOIN sku k ON k.pool_id = s.pool_id
+const POPULAR: &str = concat!(
+    "SELECT k.id FROM stock s JOIN sku k ON k.pool_id = s.pool_id
     WHERE s.store_id = $1 AND k.active AND s.on_hand - s.reserved - s.safety >= k.pack_size
-    AND (s.counted_until IS NULL OR s.counted_until > $2)
-    ORDER BY s.dms_normal_milli DESC, k.code LIMIT $3";
+    AND (s.counted_until IS NULL OR s.counted_until > $2) ORDER BY ",
+    dms_today!(),
+    ", k.code LIMIT $3"
+);
 
 /// SKUs that sell most in a store and can be bought now.
 pub async fn popular(conn: &mut Conn, store: &StoreId, now: Millis, limit: u32) -> Result<Vec<SkuId>> {

@@ -16,6 +16,8 @@ use std::sync::LazyLock;
 const TERMS_MAX: usize = 8;
 /// Words of a name from which on pinyin is indexed.
 const STARTS_MAX: usize = 12;
+/// Characters of a name whose pinyin is indexed from each of them on.
+const SOUNDS_MAX: usize = 10;
 
 /// The dictionary: loaded once, when first needed.
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
@@ -83,33 +85,34 @@ fn runs(text: &str) -> Vec<(bool, String)> {
 }
 
 fn add_text(text: &str, with_sounds: bool, tokens: &mut BTreeSet<String>) {
-    let mut words: Vec<&str> = Vec::new();
-    let runs = runs(text);
-    for (han, run) in &runs {
+    let mut chars: Vec<char> = Vec::new();
+    let mut starts: BTreeSet<usize> = BTreeSet::new();
+    for (han, run) in &runs(text) {
         if !han {
             tokens.insert(run.clone());
             continue;
         }
-        tokens.extend(JIEBA.cut_for_search(run, false).iter().map(|token| token.word.to_owned()));
+        for token in JIEBA.cut_for_search(run, false) {
+            tokens.insert(token.word.to_owned());
+            starts.insert(chars.len() + token.start);
+        }
         tokens.extend(run.chars().map(String::from));
-        words.extend(JIEBA.cut(run, false).iter().map(|token| token.word));
+        chars.extend(run.chars());
     }
     if with_sounds {
-        add_sounds(&words, tokens);
+        starts.into_iter().take(STARTS_MAX).for_each(|start| add_sounds(&chars[start..], tokens));
     }
 }
 
-/// Pinyin and initials of the name from each word on.
-fn add_sounds(words: &[&str], tokens: &mut BTreeSet<String>) {
-    for start in 0..words.len().min(STARTS_MAX) {
-        let (mut full, mut initials) = (String::new(), String::new());
-        for sound in words[start..].iter().flat_map(|word| word.to_pinyin()).flatten() {
-            full.push_str(sound.plain());
-            initials.push_str(sound.first_letter());
-        }
-        // ü is typed as v.
-        tokens.extend([full, initials].into_iter().filter(|t| !t.is_empty()).map(|t| t.replace('ü', "v")));
+/// Pinyin and initials of the rest of a name; both are found by their beginning.
+fn add_sounds(rest: &[char], tokens: &mut BTreeSet<String>) {
+    let (mut full, mut initials) = (String::new(), String::new());
+    for sound in rest.iter().take(SOUNDS_MAX).filter_map(ToPinyin::to_pinyin) {
+        full.push_str(sound.plain());
+        initials.push_str(sound.first_letter());
     }
+    // ü is typed as v.
+    tokens.extend([full, initials].into_iter().filter(|t| !t.is_empty()).map(|t| t.replace('ü', "v")));
 }
 
 /// A term of a query.
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn words_initials_english_and_codes_find() {
         let milk = tokens(&["蒙牛 全脂纯牛奶 950ml", "Mengniu Whole Milk"]);
-        for typed in ["牛奶", "纯牛奶", "奶", "cnn", "chunniunai", "niunai", "milk", "Mil", "蒙牛 牛奶", "6901234567892", "df001", "950ml"]
+        for typed in ["牛奶", "纯牛奶", "奶", "cnn", "nn", "chunniunai", "niunai", "milk", "Mil", "蒙牛 牛奶", "6901234567892", "df001", "950ml"]
         {
             assert!(finds(typed, &milk, false), "{typed}: {milk:?}");
         }
