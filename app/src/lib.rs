@@ -11,6 +11,7 @@
 #![recursion_limit = "256"]
 
 pub mod api;
+#[expect(clippy::needless_pass_by_value, reason = "components take their props by value: `view!` makes them so")]
 pub mod islands;
 
 #[cfg(feature = "ssr")]
@@ -19,7 +20,6 @@ pub mod pages;
 #[cfg(feature = "ssr")]
 mod routes;
 #[cfg(feature = "ssr")]
-#[expect(clippy::needless_pass_by_value, reason = "components take their props by value: `view!` makes them so")]
 mod shell;
 
 #[cfg(feature = "ssr")]

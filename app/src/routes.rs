@@ -3,7 +3,11 @@
 //! status are in the first HTML, with or without JavaScript.
 
 use crate::api::cx::visit;
-use crate::pages::*;
+use crate::pages::{
+    AboutPage, AddressPage, AddressesPage, BasketPage, CategoriesPage, CheckoutPage, DealsPage, HomePage, MePage,
+    NotFoundPage, OfflinePage, OrderPage, OrdersPage, PayPage, ProductPage, SandboxMessagesPage, SandboxPayPage,
+    SearchPage, SettingsPage, SignInPage, StoresPage, SubstitutesPage,
+};
 use crate::shell::{Frame, provide_contexts};
 use leptos::prelude::*;
 use leptos_meta::Title;

@@ -178,7 +178,7 @@ fn Options(variants: Vec<Variant>) -> impl IntoView {
                     <li>
                         <a class="option" href=format!("/p/{}", variant.code) aria-current=variant.current.then_some("true")>
                             <span class="stack-small"><span class="strong">{variant.option}</span><StateBadge live=variant.live /></span>
-                            <Price price=variant.price />
+                            <Price price=variant.price unit=false />
                         </a>
                     </li>
                 }).collect_view()}
