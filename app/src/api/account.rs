@@ -46,12 +46,7 @@ pub async fn me() -> Result<Option<MemberView>, AppError> {
 #[cfg(feature = "ssr")]
 pub async fn signing_in() -> Result<(Option<String>, bool), AppError> {
     let cx = cx().await?;
-    let phone: Option<String> = cx.take_input(SIGN_IN).await?;
-    if let Some(phone) = &phone {
-        // It stays until the sign-in succeeds.
-        cx.keep_input(SIGN_IN, phone).await?;
-    }
-    Ok((phone, cx.shop.settings().sandbox))
+    Ok((cx.kept_input(SIGN_IN).await?, cx.shop.settings().sandbox))
 }
 
 /// The member's addresses.
@@ -71,7 +66,10 @@ pub async fn addresses() -> Result<Vec<AddressView>, AppError> {
 #[cfg(feature = "ssr")]
 pub async fn address(id: &str) -> Result<AddressFields, AppError> {
     let cx = member_cx().await?;
-    if let Some(typed) = cx.take_input::<AddressFields>(ADDRESS).await?.filter(|typed| ui::error::form_error().is_some() && (typed.id == id || (typed.id.is_empty() && id == "new"))) {
+    let same = |typed: &AddressFields| typed.id == id || (typed.id.is_empty() && id == "new");
+    if ui::error::form_error().is_some()
+        && let Some(typed) = cx.kept_input::<AddressFields>(ADDRESS).await?.filter(same)
+    {
         return Ok(typed);
     }
     if id == "new" {
@@ -170,9 +168,8 @@ pub async fn sign_in(
     #[server(default)] back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
-    let phone: Option<String> = cx.take_input(SIGN_IN).await?;
+    let phone: Option<String> = cx.kept_input(SIGN_IN).await?;
     let phone = phone.ok_or_else(|| refuse(UserError::new(domain::Code::BadPhone).field("phone")))?;
-    cx.keep_input(SIGN_IN, &phone).await?;
     let member = cx.shop.sign_in(&phone, &code, cx.visit.now).await.map_err(fail)?;
     cx.take_input::<String>(SIGN_IN).await?;
     cx.sign_in(&member).await?;

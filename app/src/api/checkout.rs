@@ -66,26 +66,24 @@ pub struct CheckoutFields {
 #[cfg(feature = "ssr")]
 const FORM: &str = "checkout";
 
-/// The checkout page for what was typed so far; `kind` and `coupon` of the URL win.
+/// The checkout page for what was typed so far, or for `kind` and `coupon` of its URL.
 ///
 /// # Errors
 /// `sign_in_first`, `basket_empty`, internal ones.
 #[cfg(feature = "ssr")]
 pub async fn checkout(kind: Option<String>, coupon: Option<String>) -> Result<(CheckoutView, CheckoutFields), AppError> {
     let cx = member_cx().await?;
-    let mut typed: CheckoutFields = cx.take_input(FORM).await?.unwrap_or_default();
-    let known = !typed.kind.is_empty();
-    typed.kind = kind.unwrap_or(typed.kind);
-    typed.coupon = coupon.unwrap_or(typed.coupon);
+    let mut typed: CheckoutFields = cx.kept_input(FORM).await?.unwrap_or_default();
+    // An address that a refused form came back to says what it said before that form.
+    if ui::error::form_error().is_none() {
+        typed.kind = kind.unwrap_or(typed.kind);
+        typed.coupon = coupon.unwrap_or(typed.coupon);
+    }
     let mut view = cx.shop.checkout(&cx.visit, choice(&typed)).await.map_err(fail)?;
     for line in &mut view.basket.lines {
         if line.substitution.candidates.is_empty() {
             line.substitution.candidates = cx.shop.candidates(&cx.visit, &line.card.sku).await.map_err(fail)?;
         }
-    }
-    if known {
-        // A reload shows the same again.
-        cx.keep_input(FORM, &typed).await?;
     }
     Ok((view, typed))
 }

@@ -169,6 +169,14 @@ impl Cx {
         self.session.insert(&format!("form.{form}"), input).await.map_err(session_failed)
     }
 
+    /// What was kept of the form `form`, without forgetting it.
+    ///
+    /// # Errors
+    /// Internal ones.
+    pub async fn kept_input<T: serde::de::DeserializeOwned>(&self, form: &str) -> Result<Option<T>, AppError> {
+        self.session.get(&format!("form.{form}")).await.map_err(session_failed)
+    }
+
     /// What was typed in the form `form` when it was refused, once.
     ///
     /// # Errors

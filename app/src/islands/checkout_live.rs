@@ -23,7 +23,7 @@ mod browser {
     use crate::islands::part::{Sender, part, post_of};
     use crate::islands::stock_event;
     use leptos::prelude::*;
-    use wasm_bindgen::JsCast;
+    use wasm_bindgen::{JsCast, JsValue};
     use web_sys::{Element, HtmlElement, HtmlFormElement, SubmitEvent};
 
     pub(super) fn listen(failed: &str) {
@@ -60,6 +60,10 @@ mod browser {
     /// Sends the whole form with `button`, or with the one that only keeps it.
     fn keep(sender: &Sender, button: Option<&HtmlElement>) {
         let Some(form) = form() else { return };
+        // The form says it all from now on, not the address that the page came by.
+        if let Ok(history) = window().history() {
+            let _ = history.replace_state_with_url(&JsValue::NULL, "", Some("/checkout"));
+        }
         let keep = || form.query_selector("button[value=\"keep\"]").ok().flatten()?.dyn_into::<HtmlElement>().ok();
         if let Some(post) = button.cloned().or_else(keep).and_then(|button| post_of(&form, Some(&button))) {
             sender.send(post);

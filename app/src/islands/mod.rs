@@ -2,11 +2,14 @@
 //! markup that is whole without it, takes small props without secrets, and gets
 //! its texts by props.
 
+#![allow(missing_docs, reason = "the island macro makes structs that cannot be documented")]
+
 mod add_to_basket;
 mod basket_live;
 mod checkout_live;
 mod countdown;
 mod draft;
+#[cfg(target_arch = "wasm32")]
 pub(crate) mod dom;
 mod live_stock;
 mod locate;
@@ -18,6 +21,7 @@ pub(crate) mod stock_event;
 mod order_live;
 mod submit_once;
 mod use_position;
+#[cfg(target_arch = "wasm32")]
 pub(crate) mod toast;
 
 pub use add_to_basket::*;
