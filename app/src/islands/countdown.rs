@@ -29,19 +29,28 @@ pub fn Countdown(
 #[cfg(not(target_arch = "wasm32"))]
 fn start(_left_ms: i64, _set_left: WriteSignal<i64>, _reload: bool) {}
 
+/// The page is loaded again a little after the end, so that the server has
+/// noticed it, too.
 #[cfg(target_arch = "wasm32")]
-#[expect(clippy::cast_possible_truncation, reason = "a page is open for less than 2^63 ms")]
+const AFTER_MS: i64 = 1_500;
+
+#[cfg(target_arch = "wasm32")]
 fn start(left_ms: i64, set_left: WriteSignal<i64>, reload: bool) {
     use std::time::Duration;
+    // A page that came too late would load itself again and again.
+    if left_ms <= 0 {
+        return;
+    }
     // The monotonic clock goes on while the tab sleeps, and nobody sets it.
-    let since_load = || window().performance().map_or(0.0, |clock| clock.now());
-    // The page may have waited for the module: its clock starts at its load.
-    let end_ms = left_ms as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "a page is open for less than 2^63 ms")]
+    let open_ms = || window().performance().map_or(0, |clock| clock.now() as i64);
+    let over = StoredValue::new(false);
     let handle = set_interval_with_handle(
         move || {
-            let left = end_ms - since_load();
-            set_left.set(left.max(0.0) as i64);
-            if left <= 0.0 && reload {
+            let left = left_ms - open_ms();
+            set_left.set(left.max(0));
+            if left <= -AFTER_MS && reload && !over.get_value() {
+                over.set_value(true);
                 let _ = window().location().reload();
             }
         },

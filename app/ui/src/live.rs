@@ -129,18 +129,16 @@ mod browser {
         let Ok(mut source) = EventSource::new(&url) else { return };
         let Ok(mut events) = source.subscribe(event) else { return };
         while let Some(next) = events.next().await {
-            match next {
-                Ok((_, text)) => {
-                    stream.borrow_mut().wait_s = 1;
-                    let _ = status.try_set(Status::Open);
-                    let _ = message.try_set(text.data().as_string());
-                }
-                Err(_) => {
-                    let _ = status.try_set(Status::Waiting);
-                    if source.state() == gloo_net::eventsource::State::Closed {
-                        return;
-                    }
-                }
+            if let Ok((_, text)) = next {
+                stream.borrow_mut().wait_s = 1;
+                let _ = status.try_set(Status::Open);
+                let _ = message.try_set(text.data().as_string());
+                continue;
+            }
+            let _ = status.try_set(Status::Waiting);
+            // Else the browser itself tries again.
+            if source.state() == gloo_net::eventsource::State::Closed {
+                return;
             }
         }
     }
