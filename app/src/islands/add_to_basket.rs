@@ -36,7 +36,7 @@ pub fn AddToBasket(
 mod browser {
     use super::AddTexts;
     use crate::api::basket::{basket_add, basket_set};
-    use crate::islands::dom::{basket_count, set_basket_count};
+    use crate::islands::dom::{basket_changed, basket_count, set_basket_count};
     use crate::islands::toast::{Action, toast};
     use leptos::prelude::*;
     use wasm_bindgen::JsCast;
@@ -73,6 +73,7 @@ mod browser {
             match answer {
                 Ok(now) => {
                     set_basket_count(basket_count() + packs);
+                    basket_changed();
                     let (added, label) = texts.with_value(|t| (t.added.clone(), t.undo.clone()));
                     toast(&added, Some(Action { label, act: Box::new(move || undo(sku, now - packs, packs, texts)) }));
                 }
@@ -88,6 +89,7 @@ mod browser {
             let said = match answer {
                 Ok(()) => {
                     set_basket_count(basket_count() - packs);
+                    basket_changed();
                     texts.with_value(|t| t.undone.clone())
                 }
                 Err(error) => texts.with_value(|t| error.shown(&t.failed)),

@@ -53,8 +53,12 @@ mod browser {
                 own.send(post);
             }
         });
+        let own = sender.clone();
+        // Something was put in by another island, such as a fill-up.
+        let added = window_event_listener_untyped("zaijia:basket", move |_| own.refresh());
         let stock = stock_event::on_change(move |_| sender.refresh());
         on_cleanup(move || {
+            added.remove();
             submit.remove();
             change.remove();
             stock.remove();

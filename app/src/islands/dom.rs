@@ -43,3 +43,10 @@ pub(crate) fn set_basket_count(count: i64) {
         words.set_text_content((count > 0).then(|| count.to_string()).as_deref());
     }
 }
+
+/// Tells the page that the basket is another one now (`zaijia:basket` on the window).
+pub(crate) fn basket_changed() {
+    if let (Some(window), Ok(event)) = (web_sys::window(), web_sys::Event::new("zaijia:basket")) {
+        let _ = window.dispatch_event(&event);
+    }
+}

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use ui::AppError;
 use wasm_bindgen::JsCast;
-use web_sys::{DomParser, Element, FormData, HtmlElement, HtmlFormElement, SupportedType, UrlSearchParams};
+use web_sys::{Document, DomParser, Element, FormData, HtmlElement, HtmlFormElement, SupportedType, UrlSearchParams};
 
 /// A form on its way: where to, and what.
 pub(crate) struct Post {
@@ -75,8 +75,9 @@ impl Sender {
                 if own.queue.borrow().is_empty() {
                     own.running.set(false);
                     match shown {
-                        Some(new) => put(own.part, &new),
-                        None => reload(),
+                        Fetched::Part(new) => put(own.part, &new),
+                        Fetched::Other => reload(),
+                        Fetched::Nothing => toast(&own.failed, None),
                     }
                     return;
                 }
@@ -128,20 +129,39 @@ pub(crate) fn reload() {
     let _ = window().location().reload();
 }
 
-/// The part as the server has it now; `None` if it cannot be had, or holds an
-/// island: only a page load wakes those.
-async fn fetch_part(name: &str) -> Option<Element> {
+/// What the server answered for the page's address.
+enum Fetched {
+    /// The part.
+    Part(Element),
+    /// Another page (signed out, say), or a part with an island in it: only a
+    /// page load wakes those.
+    Other,
+    /// The shop cannot be reached.
+    Nothing,
+}
+
+async fn fetch_part(name: &str) -> Fetched {
+    match fetch_page().await {
+        None => Fetched::Nothing,
+        Some(page) => part_of(&page, name).map_or(Fetched::Other, Fetched::Part),
+    }
+}
+
+async fn fetch_page() -> Option<Document> {
     let location = window().location();
     let url = format!("{}{}", location.pathname().ok()?, location.search().ok()?);
     let answer = Request::get(&url).header("Accept", "text/html").send().await.ok()?;
     let text = answer.text().await.ok()?;
-    let parsed = DomParser::new().ok()?.parse_from_string(&text, SupportedType::TextHtml).ok()?;
-    let new = parsed.query_selector(&format!("[data-part=\"{name}\"]")).ok()??;
-    let count = parsed.query_selector("[data-basket-count]").ok()?.and_then(|badge| badge.get_attribute("data-basket-count"));
+    DomParser::new().ok()?.parse_from_string(&text, SupportedType::TextHtml).ok()
+}
+
+fn part_of(page: &Document, name: &str) -> Option<Element> {
+    let count = page.query_selector("[data-basket-count]").ok()?.and_then(|badge| badge.get_attribute("data-basket-count"));
     if let Some(count) = count.and_then(|count| count.parse().ok()) {
         super::dom::set_basket_count(count);
     }
-    new.query_selector("leptos-island").ok()?.is_none().then_some(new)
+    let part = page.query_selector(&format!("[data-part=\"{name}\"]")).ok()??;
+    part.query_selector("leptos-island").ok()?.is_none().then_some(part)
 }
 
 /// Puts the new part into the place of the old one.
