@@ -182,7 +182,7 @@ impl Shop {
         let is_statement = matches!(batch.kind, BatchKind::Snapshot | BatchKind::Count);
         let understood = if is_statement { Understood::Statements(statements) } else { Understood::Flows(flows) };
         let (key, source, now) = (batch.key.clone(), source.to_owned(), self.now());
-        Ok(Job { key, source, hash, understood, bad, now, store })
+        Ok(Job { store, key, source, hash, understood, bad, now })
     }
 }
 

@@ -178,9 +178,8 @@ impl Shop {
         let first_day = store::stock::first_sale_day(&mut conn, &store.id).await?.unwrap_or(today);
         let days = store::stock::sale_days(&mut conn, &store.id, Day(today.0 - DMS_DAYS), today).await?;
         drop(conn);
-        let here = |offer: &&Offer| {
-            offer.kind() == OfferKind::Timed && offer.store.as_ref().is_none_or(|s| *s == store.id)
-        };
+        let here =
+            |offer: &&Offer| offer.kind() == OfferKind::Timed && offer.store.as_ref().is_none_or(|s| *s == store.id);
         let offers = offers.iter().filter(here).collect();
         let sales = Sales { zone, today, first_day, days: by_pool_days(days), offers, now };
         let mut changed = Vec::new();
@@ -215,7 +214,9 @@ impl Shop {
         if count > 0 {
             let write = self.store().write(Lane::Background, pools, |conn, pools: &Vec<(StoreId, PoolId)>| {
                 Box::pin(async move {
-                    pools.iter().for_each(|(store, pool)| conn.touch_stock(store, pool));
+                    for (store, pool) in pools {
+                        conn.touch_stock(store, pool);
+                    }
                     Ok::<_, Error>(())
                 })
             });

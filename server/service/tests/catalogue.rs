@@ -52,14 +52,17 @@ main,T1,-1d,5,0
 ";
 
 async fn small_shop(shop: &Shop) -> Visit {
-    let report = import(shop, &[
-        ("stores.csv", STORES),
-        ("categories.csv", CATEGORIES),
-        ("skus.csv", SKUS),
-        ("stock.csv", STOCK),
-        ("offers.csv", OFFERS),
-        ("sales.csv", SALES),
-    ])
+    let report = import(
+        shop,
+        &[
+            ("stores.csv", STORES),
+            ("categories.csv", CATEGORIES),
+            ("skus.csv", SKUS),
+            ("stock.csv", STOCK),
+            ("offers.csv", OFFERS),
+            ("sales.csv", SALES),
+        ],
+    )
     .await;
     assert_eq!(report.bad().count(), 0, "{report:#?}");
     guest(shop, Lang::Zh).await

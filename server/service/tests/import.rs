@@ -5,6 +5,7 @@ mod support;
 use domain::Fen;
 use domain::availability::State;
 use domain::view::{Lang, ListQuery};
+use service::Clock;
 use service::import::{ImportOptions, Kind};
 use support::{guest, import, import_with, shop};
 
@@ -29,7 +30,6 @@ store::on_both! {
         assert_eq!(page.variants.len(), 2);
         assert!(page.path.len() >= 2);
 
-        use service::Clock;
         clock.advance(3_600_000);
         assert!(clock.now() > visit.now);
         let again = shop.import_demo(ImportOptions::default(), &|_| ()).await.expect("the demo");

@@ -531,7 +531,8 @@ const POPULAR: &str = concat!(
 
 /// SKUs that sell most in a store and can be bought now.
 pub async fn popular(conn: &mut Conn, store: &StoreId, now: Millis, limit: u32) -> Result<Vec<SkuId>> {
-    ids(conn.all(POPULAR, vals![store, now, limit]).await?)
+    let rows: Vec<(String,)> = conn.all(POPULAR, vals![store, now, limit]).await?;
+    Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
 }
 
 const BOUGHT: &str = "SELECT l.sku_id, MAX(o.placed_at) AS last FROM orders o
@@ -542,10 +543,6 @@ const BOUGHT: &str = "SELECT l.sku_id, MAX(o.placed_at) AS last FROM orders o
 pub async fn bought(conn: &mut Conn, member: &MemberId, limit: u32) -> Result<Vec<SkuId>> {
     let rows: Vec<(String, i64)> = conn.all(BOUGHT, vals![member, limit]).await?;
     Ok(rows.into_iter().map(|(id, _)| SkuId::trusted(id)).collect())
-}
-
-fn ids(rows: Vec<(String,)>) -> Result<Vec<SkuId>> {
-    Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
 }
 
 const IN_BASKET: &str = "SELECT sku_id, qty FROM basket_line WHERE basket_id = $1 LIMIT 1000";

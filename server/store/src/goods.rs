@@ -68,7 +68,8 @@ pub async fn put_policies(conn: &mut Conn, set: &[PolicyRecord], unset: &[(&str,
              AND v.scope_id = safety_policy.scope_id AND v.store_id = safety_policy.store_id)",
             values(1, part.len(), 3)
         );
-        let vals: Vec<Val<'_>> = part.iter().flat_map(|(a, b, c)| [Val::from(*a), Val::from(*b), Val::from(*c)]).collect();
+        let vals: Vec<Val<'_>> =
+            part.iter().flat_map(|(a, b, c)| [Val::from(*a), Val::from(*b), Val::from(*c)]).collect();
         changed += conn.exec(AssertSqlSafe(sql), &vals).await?;
     }
     Ok(changed)
@@ -164,7 +165,9 @@ pub async fn put_skus(conn: &mut Conn, rows: &[(SkuRecord, String)], now: Millis
             set.join(", ")
         );
         let mut vals = Vec::with_capacity(part.len() * columns);
-        part.iter().for_each(|(sku, digest)| sku_vals(sku, digest, now, &mut vals));
+        for (sku, digest) in part {
+            sku_vals(sku, digest, now, &mut vals);
+        }
         conn.exec(AssertSqlSafe(sql), &vals).await?;
     }
     Ok(())
@@ -220,7 +223,8 @@ pub async fn setting(conn: &mut Conn, name: &str) -> Result<Option<String>> {
 
 /// Writes a setting.
 pub async fn set_setting(conn: &mut Conn, name: &str, value: &str) -> Result<()> {
-    let sql = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let sql =
+        "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     conn.exec(sql, vals![name, value]).await.map(|_| ())
 }
 

@@ -65,7 +65,8 @@ impl TryFrom<OfferRow> for OfferRecord {
     }
 }
 
-const CURRENT: &str = "SELECT id, code, name_zh, name_en, store_id, starts_at, ends_at, priority, scope, terms, excludes,
+const CURRENT: &str =
+    "SELECT id, code, name_zh, name_en, store_id, starts_at, ends_at, priority, scope, terms, excludes,
     per_member, total, budget, used, spent FROM offer WHERE ends_at > $1 ORDER BY priority DESC, code LIMIT 10000";
 
 /// Offers that end after a time, in the order in which they are tried.

@@ -622,10 +622,8 @@ async fn add_sales(conn: &mut Conn, store: &StoreId, sold: &[&Flow]) -> Result<(
     for row in sold {
         *days.entry((&row.pool, row.day, row.promo)).or_default() += row.quantity;
     }
-    let days: Vec<SaleDay> = days
-        .into_iter()
-        .map(|((pool, day, promo), units)| SaleDay { pool: pool.clone(), day, promo, units })
-        .collect();
+    let days: Vec<SaleDay> =
+        days.into_iter().map(|((pool, day, promo), units)| SaleDay { pool: pool.clone(), day, promo, units }).collect();
     write_sale_days(conn, store, &days, "sale_day.units + excluded.units").await.map(|_| ())
 }
 

@@ -95,32 +95,34 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<StoreRecord>> {
     Ok(rows.into_iter().map(StoreRecord::from).collect())
 }
 
+/// The columns of a store that an import writes, after id and code.
+const STORE_COLUMNS: [&str; 14] = [
+    "name_zh",
+    "name_en",
+    "lat_e6",
+    "lon_e6",
+    "address_zh",
+    "address_en",
+    "phone",
+    "zone",
+    "opens_min",
+    "closes_min",
+    "delivery_radius_m",
+    "delivery_fee",
+    "free_delivery_above",
+    "sort",
+];
+
 /// Makes or changes stores by their code; answers the codes that were new or changed.
 pub async fn put(conn: &mut Conn, stores: &[StoreRecord]) -> Result<Vec<String>> {
     if stores.is_empty() {
         return Ok(Vec::new());
     }
-    const COLUMNS: [&str; 14] = [
-        "name_zh",
-        "name_en",
-        "lat_e6",
-        "lon_e6",
-        "address_zh",
-        "address_en",
-        "phone",
-        "zone",
-        "opens_min",
-        "closes_min",
-        "delivery_radius_m",
-        "delivery_fee",
-        "free_delivery_above",
-        "sort",
-    ];
     let sql = format!(
         "INSERT INTO store (id, code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
-        COLUMNS.join(", "),
+        STORE_COLUMNS.join(", "),
         values(1, stores.len(), 16),
-        set_where_changed("store", &COLUMNS)
+        set_where_changed("store", &STORE_COLUMNS)
     );
     let mut vals = Vec::with_capacity(stores.len() * 16);
     for s in stores {

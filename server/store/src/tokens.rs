@@ -178,8 +178,21 @@ mod tests {
     #[test]
     fn words_initials_english_and_codes_find() {
         let milk = tokens(&["蒙牛 全脂纯牛奶 950ml", "Mengniu Whole Milk"]);
-        for typed in ["牛奶", "纯牛奶", "奶", "cnn", "nn", "chunniunai", "niunai", "milk", "Mil", "蒙牛 牛奶", "6901234567892", "df001", "950ml"]
-        {
+        for typed in [
+            "牛奶",
+            "纯牛奶",
+            "奶",
+            "cnn",
+            "nn",
+            "chunniunai",
+            "niunai",
+            "milk",
+            "Mil",
+            "蒙牛 牛奶",
+            "6901234567892",
+            "df001",
+            "950ml",
+        ] {
             assert!(finds(typed, &milk, false), "{typed}: {milk:?}");
         }
         assert!(!finds("酸奶", &milk, false));

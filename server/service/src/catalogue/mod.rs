@@ -43,11 +43,7 @@ pub struct Cache {
 impl Cache {
     /// An empty cache that hears of the store's commits from now on.
     pub fn new(store: &Store) -> Self {
-        Self {
-            changes: Mutex::new(store.changes()),
-            held: Mutex::new(None),
-            counts_told_ms: AtomicI64::new(i64::MIN),
-        }
+        Self { changes: Mutex::new(store.changes()), held: Mutex::new(None), counts_told_ms: AtomicI64::new(i64::MIN) }
     }
 
     /// Drops the snapshot if a commit since the last look made it stale.

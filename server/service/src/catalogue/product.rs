@@ -113,15 +113,13 @@ async fn ranked(conn: &mut Conn, viewer: &Viewer<'_>, item: &SkuInStore) -> Resu
         Some(member) => store::catalogue::bought_times(conn, member, &item.sku.id).await?,
         None => Vec::new(),
     };
-    let history =
-        History { accepted: accepted.into_iter().collect(), bought: bought.into_iter().collect() };
+    let history = History { accepted: accepted.into_iter().collect(), bought: bought.into_iter().collect() };
     let goods: Vec<Goods> = near.iter().map(|other| goods(viewer, other)).collect();
     let ranked = rank(&self::goods(viewer, item), Packs(1), &goods, &Limits::default(), &history);
     let card = |sku: &SkuId| near.iter().find(|other| other.sku.id == *sku).map(|other| viewer.card(other));
     let candidate = |r: domain::substitution::Ranked| Some(Candidate { card: card(&r.sku)?, reasons: r.reasons });
     Ok(ranked.into_iter().filter_map(candidate).take(CANDIDATES_MAX).collect())
 }
-
 
 /// A SKU as the rules of substitution look at it.
 fn goods(viewer: &Viewer<'_>, item: &SkuInStore) -> Goods {

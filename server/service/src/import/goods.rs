@@ -20,9 +20,8 @@ use store::tokens::{Naming, Tokens, index};
 /// SKUs written in one unit of work.
 const UNIT_ROWS: usize = 1_800;
 
-const ALLERGENS: [&str; 12] = [
-    "gluten", "crustacean", "egg", "fish", "peanut", "soy", "milk", "nut", "celery", "mustard", "sesame", "sulphite",
-];
+const ALLERGENS: [&str; 12] =
+    ["gluten", "crustacean", "egg", "fish", "peanut", "soy", "milk", "nut", "celery", "mustard", "sesame", "sulphite"];
 const DIETS: [&str; 6] = ["vegetarian", "vegan", "halal", "organic", "low_sugar", "gluten_free"];
 
 /// A SKU as read; pool and ids are filled in afterwards.

@@ -182,7 +182,8 @@ impl Shop {
     }
 }
 
-pub(crate) fn joined(error: tokio::task::JoinError) -> Error {
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn joined(error: tokio::task::JoinError) -> Error {
     Error::Internal(format!("a task of the import: {error}"))
 }
 

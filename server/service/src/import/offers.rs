@@ -35,7 +35,7 @@ impl OfferReader<'_> {
         Ok((Some(store.id.clone()), crate::calendar::zone(&store.zone)))
     }
 
-    fn rule(&self, row: &Cells<'_>) -> Cell<Rule> {
+    fn rule(row: &Cells<'_>) -> Cell<Rule> {
         let kind = row.one_of("kind", &["timed", "spend_save", "coupon"], "")?;
         if kind == "timed" {
             if let Some(price) = row.opt_money("price")? {
@@ -74,7 +74,7 @@ impl OfferReader<'_> {
         let code = row.code("code")?;
         let id = self.known.get(&code).cloned().unwrap_or_else(|| OfferId::trusted(store::new_id()));
         let (store, zone) = self.store(row)?;
-        let mut offer = Offer::new(id, code, self.rule(row)?);
+        let mut offer = Offer::new(id, code, Self::rule(row)?);
         offer.store = store;
         offer.scope = self.scope(row)?;
         offer.starts = row.opt_time("starts", &zone, self.anchor)?;

@@ -14,7 +14,12 @@ use store::catalogue::{CategoryRecord, PolicyRecord};
 use store::stores::{SlotTemplate, StoreRecord};
 
 /// Refuses a code that stood in an earlier line.
-pub(super) fn no_repeat(seen: &mut HashMap<String, u64>, key: String, row: &Cells<'_>, column: &'static str) -> Cell<()> {
+pub(super) fn no_repeat(
+    seen: &mut HashMap<String, u64>,
+    key: String,
+    row: &Cells<'_>,
+    column: &'static str,
+) -> Cell<()> {
     match seen.insert(key, row.line) {
         Some(line) => Err(row.bad(column, Reason::Duplicate { line })),
         None => Ok(()),
@@ -210,7 +215,8 @@ fn link(mut rows: Vec<CategoryIn>, known: &HashMap<String, CategoryRecord>, bad:
             break;
         }
     }
-    let fresh: HashMap<String, CategoryId> = rows.iter().map(|r| (r.record.code.clone(), r.record.id.clone())).collect();
+    let fresh: HashMap<String, CategoryId> =
+        rows.iter().map(|r| (r.record.code.clone(), r.record.id.clone())).collect();
     for row in &mut rows {
         let id = |code: &String| fresh.get(code).or_else(|| known.get(code).map(|c| &c.id)).cloned();
         row.record.parent = row.parent.as_ref().and_then(id);
@@ -227,9 +233,10 @@ fn climbs_to_itself(
     for _ in 0..32 {
         let up = match fresh.get(&at) {
             Some(parent) => parent.clone(),
-            None => known.get(&at).and_then(|c| c.parent.as_ref()).and_then(|id| {
-                known.values().find(|c| c.id == *id).map(|c| c.code.clone())
-            }),
+            None => known
+                .get(&at)
+                .and_then(|c| c.parent.as_ref())
+                .and_then(|id| known.values().find(|c| c.id == *id).map(|c| c.code.clone())),
         };
         match up {
             None => return false,

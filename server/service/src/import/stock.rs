@@ -131,17 +131,18 @@ impl SalesReader {
     }
 }
 
+/// Store, pool, day, promotion.
+type DayKey = (StoreId, domain::ids::PoolId, domain::time::Day, bool);
+
 /// Sales of past days, added up by day: a file states the days that it holds.
 pub(super) async fn sales(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
-    let reader =
-        SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
+    let reader = SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
     let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
     let total = rows.len() as u64;
     if context.options.dry_run {
         return Ok(Outcome { written: total, unchanged: 0, bad });
     }
-    type Key = (StoreId, domain::ids::PoolId, domain::time::Day, bool);
-    let mut days: BTreeMap<Key, Base> = BTreeMap::new();
+    let mut days: BTreeMap<DayKey, Base> = BTreeMap::new();
     for (store, row) in rows {
         *days.entry((store, row.pool, row.day, row.promo)).or_default() += row.units;
     }

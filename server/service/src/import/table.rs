@@ -60,7 +60,9 @@ impl Kind {
     /// Columns without which a file of this kind cannot be read.
     pub(super) const fn required(self) -> &'static [&'static str] {
         match self {
-            Self::Stores => &["code", "name_zh", "name_en", "zone", "opens", "closes", "delivery_radius_m", "delivery_fee"],
+            Self::Stores => {
+                &["code", "name_zh", "name_en", "zone", "opens", "closes", "delivery_radius_m", "delivery_fee"]
+            }
             Self::Slots => &["store", "kind", "weekdays", "start", "end", "capacity"],
             Self::Categories => &["code", "parent", "name_zh", "name_en", "count_holds"],
             Self::Skus => &["code", "name_zh", "category", "pack_size", "price"],

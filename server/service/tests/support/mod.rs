@@ -6,8 +6,8 @@ use domain::ids::{BasketId, MemberId, StoreId};
 use domain::view::Lang;
 use domain::{Fen, Millis};
 use futures::future::BoxFuture;
-use service::ports::{Callback, Channel, Paid, Ports, SandboxMessenger, SimClock, SystemRandom};
 use service::import::{ImportOptions, ImportReport};
+use service::ports::{Callback, Channel, Paid, Ports, SandboxMessenger, SimClock, SystemRandom};
 use service::{Error, Result, Settings, Shop, Visit};
 use std::sync::Arc;
 
