@@ -6,7 +6,7 @@ use super::load::loaded;
 use crate::api::catalogue;
 use domain::view::{BannerView, CategoryNode, HomePage as Home};
 use leptos::prelude::*;
-use leptos_meta::Title;
+use leptos_meta::{Meta, Title};
 use ui::components::{Empty, GoodsGrid, Icon, Picture, Section};
 use ui::text::lang;
 use ui::tr;
@@ -27,6 +27,7 @@ fn page(home: Home) -> impl IntoView + use<> {
     let bought = home.bought;
     view! {
         <Title text="" />
+        <Meta name="description" content=tr!(lang, words.shop_tagline) />
         <h1 class="visually-hidden">{tr!(lang, words.shop)}" · "{tr!(lang, words.shop_tagline)}</h1>
         <Banners banners=home.banners />
         <ul class="promise" role="list">
@@ -62,7 +63,7 @@ fn page(home: Home) -> impl IntoView + use<> {
 fn Banners(banners: Vec<BannerView>) -> impl IntoView {
     let lang = lang();
     (!banners.is_empty()).then(|| view! {
-        <ul class="banners" role="list" tabindex="0" aria-label=tr!(lang, catalogue.banners)>
+        <ul class="banners" role="list" aria-label=tr!(lang, catalogue.banners)>
             {banners.into_iter().enumerate().map(|(i, banner)| view! {
                 <li>
                     <a class="banner" href=banner.link>
