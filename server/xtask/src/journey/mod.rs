@@ -7,6 +7,8 @@ mod convert;
 #[cfg(feature = "journey")]
 mod read;
 #[cfg(feature = "journey")]
+mod skus;
+#[cfg(feature = "journey")]
 mod text;
 #[cfg(feature = "journey")]
 mod write;

@@ -50,6 +50,15 @@ const ABBREVIATIONS: [(&str, &str); 44] = [
     ("WTR", "water"),
 ];
 
+/// Departments whose labels say little outside of the chain.
+const DEPARTMENTS: [(&str, &str); 5] = [
+    ("CHEF SHOPPE", "Chef's shop"),
+    ("DRUG GM", "Health and home"),
+    ("MEAT-PCKGD", "Packaged meat"),
+    ("NUTRITION", "Natural foods"),
+    ("SEAFOOD-PCKGD", "Packaged seafood"),
+];
+
 /// What the labels mean, in both languages.
 pub struct Glossary {
     english: HashMap<&'static str, &'static str>,
@@ -70,6 +79,9 @@ impl Glossary {
 
     /// A label in English, with a capital at its beginning.
     pub fn english(&self, label: &str) -> String {
+        if let Some((_, name)) = DEPARTMENTS.iter().find(|(department, _)| *department == label) {
+            return (*name).to_owned();
+        }
         // Labels are cut at 30 characters, so a bracket may never be closed.
         let label = match (label.find('('), label.find(')')) {
             (Some(open), None) => &label[..open],

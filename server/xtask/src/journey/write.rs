@@ -1,7 +1,8 @@
 //! Writes the import files of the shop from the store's year.
 
 use super::read::{Line, Product, Year};
-use super::text::{Glossary, content, slug};
+use super::skus::skus;
+use super::text::{Glossary, slug};
 use crate::Result;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,7 +44,8 @@ pub fn write(year: &Year, out: &Path, now: Timestamp) -> Result<Written> {
     Ok(written)
 }
 
-fn table(out: &Path, name: &str, header: &str, rows: impl IntoIterator<Item = Vec<String>>) -> Result<usize> {
+/// Writes one file, and answers how many rows it has.
+pub fn table(out: &Path, name: &str, header: &str, rows: impl IntoIterator<Item = Vec<String>>) -> Result<usize> {
     let mut writer = csv::Writer::from_path(out.join(name))?;
     writer.write_record(header.split(','))?;
     let mut count = 0;
@@ -90,7 +92,8 @@ fn place(out: &Path) -> Result {
     Ok(())
 }
 
-fn leaf_code(product: &Product) -> String {
+/// Code of the category that a product stands in.
+pub fn leaf_code(product: &Product) -> String {
     match slug(&product.category) {
         category if category.is_empty() => slug(&product.department),
         category => format!("{}-{category}", slug(&product.department)),
@@ -158,112 +161,9 @@ fn median(mut prices: Vec<i64>) -> i64 {
     if prices.len() % 2 == 1 { prices[middle] } else { (prices[middle - 1] + prices[middle] + 1) / 2 }
 }
 
-fn yuan(fen: i64) -> String {
+/// An amount as the import reads it.
+pub fn yuan(fen: i64) -> String {
     format!("{}.{:02}", fen / 100, fen % 100)
-}
-
-fn skus(out: &Path, goods: &BTreeMap<i64, &Product>, prices: &HashMap<i64, i64>, glossary: &Glossary) -> Result<usize> {
-    let header = "code,name_zh,name_en,brand_zh,brand_en,category,size_zh,size_en,sold_by,base_unit,pack_size,price,\
-                  measure_amount,measure_unit,storage,age_limit,counted,picture,description_zh,description_en,status";
-    let mut used: HashMap<String, usize> = HashMap::new();
-    let rows = goods.iter().map(|(id, product)| {
-        let (zh, en) = names(product, glossary);
-        // Brands are hidden, so alike goods are told apart by their maker's number.
-        let twin = used.entry(format!("{en} {} {}", product.size, product.maker)).or_default();
-        *twin += 1;
-        let mark = if *twin == 1 { format!("{}", product.maker) } else { format!("{}-{twin}", product.maker) };
-        let is_drink =
-            is_any(product, &["DRINK", "DRNK", "JUICE", "WATER", "MILK PROD", "WINE", "BEER", "LIQUOR", "JCE"]);
-        let content = content(&product.size, is_drink);
-        let (amount, unit) = content.map_or_else(Default::default, |(amount, unit)| (amount.to_string(), unit));
-        let size_zh = match content {
-            Some((amount, "piece")) => format!("{amount} 件"),
-            Some((amount, unit)) => format!("{amount} {unit}"),
-            None => product.size.to_lowercase(),
-        };
-        let (brand_zh, brand_en) =
-            if product.private { ("自有品牌", "Own brand") } else { ("全国品牌", "National") };
-        let age =
-            if is_any(product, &["WINE", "BEER", "LIQUOR", "SPIRITS", "CIGARETTE", "TOBACCO"]) { "18" } else { "" };
-        let picture = glossary.picture(&[&product.category, &product.kind, &product.department]);
-        vec![
-            id.to_string(),
-            format!("{zh} {mark}"),
-            format!("{en} {mark}"),
-            brand_zh.into(),
-            brand_en.into(),
-            leaf_code(product),
-            size_zh,
-            product.size.to_lowercase(),
-            "piece".into(),
-            "piece".into(),
-            "1".into(),
-            yuan(prices[id]),
-            amount,
-            unit.into(),
-            storage(product).into(),
-            age.into(),
-            "0".into(),
-            picture.into(),
-            format!("数据集商品 {id}，厂商 {}。数据中没有过敏原信息。", product.maker),
-            format!("Product {id} of the data set, maker {}. The data says nothing about allergens.", product.maker),
-            "on".into(),
-        ]
-    });
-    table(out, "skus.csv", header, rows)
-}
-
-/// The name says the type; the category too, where the type alone says little.
-fn names(product: &Product, glossary: &Glossary) -> (String, String) {
-    let category = if product.category.is_empty() { &product.department } else { &product.category };
-    let (category_en, category_zh) = (glossary.english(category), glossary.chinese(category));
-    let kind = if product.kind.is_empty() { String::new() } else { glossary.english(&product.kind) };
-    let words = |text: &str| -> BTreeSet<String> {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
-        words.map(|word| word.to_lowercase().trim_end_matches('s').to_owned()).collect()
-    };
-    let english = if kind.is_empty() {
-        category_en.clone()
-    } else if words(&kind).is_disjoint(&words(&category_en)) {
-        format!("{category_en}: {}", kind.to_lowercase())
-    } else {
-        kind.clone()
-    };
-    let chinese =
-        if kind.is_empty() || category_zh == category_en { english.clone() } else { format!("{category_zh} {kind}") };
-    (chinese, english)
-}
-
-fn is_any(product: &Product, words: &[&str]) -> bool {
-    let labels = [&product.department, &product.category, &product.kind];
-    words.iter().any(|word| labels.iter().any(|label| label.contains(word)))
-}
-
-fn storage(product: &Product) -> &'static str {
-    let chilled = [
-        "MILK",
-        "DAIRY",
-        "CHEESE",
-        "YOGURT",
-        "MEAT",
-        "SEAFOOD",
-        "DELI",
-        "REFRGRATD",
-        "REFRIG",
-        "BUTTER",
-        "MARGARINE",
-        "EGGS",
-        "BACON",
-        "SUSHI",
-        "SALAD",
-    ];
-    if is_any(product, &["FRZN", "FROZEN", "ICE CREAM", "FRZ "]) {
-        "frozen"
-    } else if is_any(product, &["SHELF STABLE", "CANNED", "DRY "]) || !is_any(product, &chilled) {
-        "ambient"
-    } else {
-        "chilled"
-    }
 }
 
 fn sales(out: &Path, lines: &[&Line], shift_ms: i64) -> Result<usize> {
@@ -277,14 +177,14 @@ fn sales(out: &Path, lines: &[&Line], shift_ms: i64) -> Result<usize> {
 
 /// The data set has no stock levels. These are derived from its sales and are
 /// always the same: what sold in the last 28 days covers two weeks to come, a
-/// shelf keeps two to five of everything, and one in twenty-five is empty.
+/// shelf keeps four to twelve of everything, and one in twenty-five is empty.
 fn stock(out: &Path, goods: &BTreeMap<i64, &Product>, lines: &[&Line], last_ms: i64) -> Result<usize> {
     let mut recent: HashMap<i64, i64> = HashMap::new();
     for line in lines.iter().filter(|line| line.at_ms > last_ms - 28 * DAY_MS) {
         *recent.entry(line.product).or_default() += line.quantity;
     }
     let rows = goods.keys().map(|id| {
-        let on_hand = if id % 25 == 7 { 0 } else { (recent.get(id).unwrap_or(&0) + 1) / 2 + 2 + id % 4 };
+        let on_hand = if id % 25 == 7 { 0 } else { (recent.get(id).unwrap_or(&0) + 1) / 2 + 4 + id % 9 };
         row(&[STORE, &id.to_string(), &on_hand.to_string(), "-10m", "snapshot"])
     });
     table(out, "stock.csv", "store,pool,on_hand,as_of,kind", rows)
@@ -304,21 +204,5 @@ mod tests {
         assert_eq!(prices[&1], 199);
         assert_eq!(median(vec![100, 151]), 126);
         assert_eq!(yuan(1205), "12.05");
-    }
-
-    #[test]
-    fn names_say_the_type_and_where_it_belongs() {
-        let product = |category: &str, kind: &str| Product {
-            department: "GROCERY".into(),
-            category: category.into(),
-            kind: kind.into(),
-            ..Product::default()
-        };
-        let glossary = Glossary::new();
-        let milk = names(&product("FLUID MILK PRODUCTS", "FLUID MILK WHITE ONLY"), &glossary);
-        assert_eq!(milk, ("牛奶 Fluid milk white only".into(), "Fluid milk white only".into()));
-        assert_eq!(names(&product("PASTA SAUCE", "VALUE"), &glossary).1, "Pasta sauce: value");
-        assert_eq!(storage(&product("SEAFOOD - SHELF STABLE", "TUNA")), "ambient");
-        assert_eq!(storage(&product("FRZN MEAT/MEAT DINNERS", "")), "frozen");
     }
 }
