@@ -39,6 +39,8 @@ pub fn Picture(
     #[prop(default = false)]
     eager: bool,
 ) -> impl IntoView {
+    // Goods without a picture of their own get a bag.
+    let name = if name.is_empty() { "shopping-bags".to_owned() } else { name };
     view! {
         <img
             class="picture"
