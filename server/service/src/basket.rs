@@ -10,7 +10,7 @@ use crate::quote::{Ask, CouponPick, Quote, left, quote};
 use crate::{Result, Shop, Visit};
 use domain::availability::State;
 use domain::ids::{BasketId, MemberId, OfferId, SkuId};
-use domain::pricing::{HintKind, Reason, Winner};
+use domain::pricing::{HintKind, Reason, Scope, Winner};
 use domain::slot::Kind;
 use domain::substitution::{BadChoice, Choice};
 use domain::view::{BasketLine, BasketView, Lang, LiveState, PriceTag, ProductCard, RejectedLine, StepLine};
@@ -26,6 +26,8 @@ pub const MAX_LINES: usize = 60;
 
 /// How many goods are offered to fill a basket up.
 const FILL_UP: i64 = 6;
+/// They cost at least what is missing, or this much.
+const FILL_UP_FROM: Fen = Fen(1_000);
 
 /// A removed line, kept so that it can be put back.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,12 +48,13 @@ impl Shop {
     /// Those of the database.
     pub async fn basket(&self, visit: &Visit) -> Result<BasketView> {
         let (mut view, quote) = self.basket_view(visit, Kind::Delivery, &CouponPick::None).await?;
-        let reach = quote.priced.hint.as_ref().map(|hint| hint.short_by);
-        if let Some(short_by) = reach {
+        if let Some(hint) = &quote.priced.hint {
             let mut conn = self.store().read().await?;
-            // Something that reaches the threshold by itself, but not by far.
-            let from = short_by.0.min(1_000);
-            let skus = baskets::fill_up(&mut conn, &visit.store, from, &visit.basket, FILL_UP).await?;
+            // Something that reaches the threshold by itself, but not by far, and counts for it.
+            let from = hint.short_by.min(FILL_UP_FROM);
+            let offer = quote.input.offers.iter().find(|offer| Some(&offer.id) == hint.offer.as_ref());
+            let scope = offer.map_or(&Scope::All, |offer| &offer.scope);
+            let skus = baskets::fill_up(&mut conn, &visit.store, from, &visit.basket, scope, FILL_UP).await?;
             drop(conn);
             view.fill_up = self.cards(visit, &skus).await?;
         }
@@ -139,12 +142,8 @@ impl Shop {
             BadChoice::Unknown => UserError::invalid("choice"),
             BadChoice::TooMany => Code::TooManySubstitutes.into(),
         })?;
-        if !choice.skus().is_empty() {
-            let allowed = self.candidates(visit, sku).await?;
-            let known = |sku: &SkuId| allowed.iter().any(|candidate| candidate.card.sku == *sku);
-            if !choice.skus().iter().all(known) {
-                return Err(UserError::new(Code::SubstituteNotAllowed).field("chosen").into());
-            }
+        if !choice.skus().is_empty() && !self.may_stand_in(visit, sku, choice.skus()).await? {
+            return Err(UserError::new(Code::SubstituteNotAllowed).field("chosen").into());
         }
         Ok((choice.as_str().to_owned(), serde_json::to_string(choice.skus())?))
     }
@@ -263,7 +262,8 @@ async fn change_in_tx(conn: &mut Conn, visit: &Visit, sku: &SkuId, change: Chang
 
 /// May the line grow to `want`? Taking fewer is always allowed.
 fn check_qty(goods: &GoodsRow, sku: &SkuId, had: Packs, want: Packs, visit: &Visit) -> Result<()> {
-    let named = |code| UserError::new(code).with("sku", sku).with("name", visit.lang.pick(&goods.name_zh, &goods.name_en));
+    let named =
+        |code| UserError::new(code).with("sku", sku).with("name", visit.lang.pick(&goods.name_zh, &goods.name_en));
     if want <= had {
         return Ok(());
     }

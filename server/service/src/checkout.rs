@@ -5,12 +5,12 @@
 //! and shares are frozen, the payment is prepared. All of it is committed, or
 //! nothing. The same idempotency key gives the same order.
 
-use crate::local;
 use crate::members::distance_m;
 use crate::orders::{FrozenStep, NewEvent, add_event};
 use crate::payments::{PaymentPlan, open_payment_in_tx};
 use crate::quote::{Ask, CouponPick, Quote, quote};
 use crate::{Error, Result, Shop, Visit};
+use crate::{calendar, local};
 use domain::ids::{AddressId, OrderId, PoolId, SlotId};
 use domain::order::State;
 use domain::pricing::OfferKind;
@@ -206,25 +206,23 @@ fn request_hash(visit: &Visit, form: &PlaceForm) -> Result<String> {
 }
 
 fn slot_views(rows: &[SlotRow], store: &StoreTerms, chosen: Option<&str>, visit: &Visit) -> Vec<SlotView> {
-    let zone = local::zone(&store.zone);
-    let today = local::date_after(visit.now, &zone, 0);
-    let tomorrow = local::date_after(visit.now, &zone, 1);
+    let zone = calendar::zone(&store.zone);
+    let today = calendar::day_of(&zone, visit.now);
     let view = |row: &SlotRow| {
         let starts = domain::Millis(row.starts_at);
-        let date = local::civil(starts, &zone).date();
+        let day = calendar::day_of(&zone, starts);
         let left = (row.capacity - row.taken).max(0);
         let open = left > 0 && row.cutoff_at > visit.now.0;
         SlotView {
             id: SlotId::trusted(row.id.as_str()),
             kind: row.kind.clone(),
-            day: date.to_string(),
-            day_code: if date == today {
-                "today".to_owned()
-            } else if date == tomorrow {
-                "tomorrow".to_owned()
-            } else {
-                String::new()
-            },
+            day: calendar::date_of(day).to_string(),
+            day_code: match day - today {
+                0 => "today",
+                1 => "tomorrow",
+                _ => "",
+            }
+            .to_owned(),
             hours: local::hours(starts, domain::Millis(row.ends_at), &zone),
             starts,
             left,

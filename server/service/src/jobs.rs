@@ -4,16 +4,16 @@
 //! Each job may run in several servers at once: rows are claimed by conditional
 //! updates, periodic jobs by their last run.
 
-use crate::local;
 use crate::{Error, Result, Shop};
+use crate::{calendar, local};
 use domain::Millis;
 use domain::ids::StoreId;
 use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
+use store::Lane;
 use store::outbox::{self, OutboxRow};
 use store::slots::{self, SlotRow, TemplateRow};
-use store::Lane;
 
 /// A claimed task falls due again if its server dies.
 const LEASE_MS: i64 = 60 * SECOND_MS;
@@ -41,22 +41,19 @@ impl Ran {
 }
 
 /// Periodic jobs and how often they run.
-const PERIODIC: [(&str, i64); 4] = [
-    ("job.slots", MINUTE_MS),
-    ("job.counts", 10 * SECOND_MS),
-    ("job.dms", HOUR_MS),
-    ("job.tidy", HOUR_MS),
-];
+const PERIODIC: [(&str, i64); 4] =
+    [("job.slots", MINUTE_MS), ("job.counts", 10 * SECOND_MS), ("job.dms", HOUR_MS), ("job.tidy", HOUR_MS)];
 
 impl Shop {
     /// Runs everything that is due, once. A job that fails is logged and does
     /// not keep the others from running.
     pub async fn run_due(&self, now: Millis) -> Ran {
-        let mut ran = Ran::default();
-        ran.expired = logged("expire_holds", self.expire_holds(now).await);
-        ran.outbox = logged("outbox", self.run_outbox(now).await);
-        ran.callbacks = logged("sandbox_callbacks", self.deliver_callbacks(now).await);
-        ran.polled = logged("poll_payments", self.poll_payments(now).await);
+        let ran = Ran {
+            expired: logged("expire_holds", self.expire_holds(now).await),
+            outbox: logged("outbox", self.run_outbox(now).await),
+            callbacks: logged("sandbox_callbacks", self.deliver_callbacks(now).await),
+            polled: logged("poll_payments", self.poll_payments(now).await),
+        };
         if let Err(error) = self.run_periodic(now).await {
             tracing::error!(%error, job = "periodic", "a job failed");
         }
@@ -102,7 +99,7 @@ impl Shop {
         let mut planned: Vec<(StoreId, Vec<SlotRow>)> = Vec::new();
         for (store, zone) in slots::store_zones(&mut conn).await? {
             let templates = slots::templates(&mut conn, &store).await?;
-            let rows = windows(&templates, &local::zone(&zone), now, self.settings().slot_days);
+            let rows = windows(&templates, &calendar::zone(&zone), now, self.settings().slot_days);
             planned.push((store, rows));
         }
         drop(conn);
@@ -197,14 +194,15 @@ fn back_off_ms(tries: i64) -> i64 {
 fn windows(templates: &[TemplateRow], zone: &TimeZone, now: Millis, days: i32) -> Vec<SlotRow> {
     let mut rows = Vec::new();
     for ahead in 0..days.clamp(1, 60) {
-        let date = local::date_after(now, zone, ahead);
+        let day = calendar::day_of(zone, now) + ahead;
+        let date = calendar::date_of(day);
         let weekday = char::from(b'0' + date.weekday().to_monday_one_offset().unsigned_abs());
         for t in templates.iter().filter(|t| t.weekdays.contains(weekday)) {
             let starts = local::instant(date, t.start_min, zone);
             rows.push(SlotRow {
                 id: format!("{}-{}-{}-{}", t.kind, date.strftime("%Y%m%d"), t.start_min, t.end_min),
                 kind: t.kind.clone(),
-                day: i64::from(local::day_number(date).0),
+                day: i64::from(day.0),
                 starts_at: starts.0,
                 ends_at: local::instant(date, t.end_min, zone).0,
                 cutoff_at: starts.plus(-t.cutoff_min.saturating_mul(MINUTE_MS)).0,
@@ -230,7 +228,7 @@ mod tests {
             capacity: 5,
             cutoff_min: 60,
         };
-        let zone = local::zone("Asia/Shanghai");
+        let zone = calendar::zone("Asia/Shanghai");
         // Saturday 2026-11-21, 10:00 in Shanghai.
         let now = local::instant(jiff::civil::date(2026, 11, 21), 600, &zone);
         let rows = windows(&[weekend], &zone, now, 3);

@@ -3,14 +3,12 @@
 
 use crate::basket::MAX_LINES;
 use crate::checkout::FrozenAddress;
-use crate::local;
 use crate::payments::{close_payments_in_tx, refund_everything_in_tx};
 use crate::{Error, Result, Shop, Visit};
+use crate::{calendar, local};
 use domain::ids::{BasketId, CouponId, MemberId, PoolId, SkuId, SlotId};
 use domain::order::{Actor, Event, State, StockEffect, stock_effect, transition};
-use domain::view::{
-    Lang, OrderCard, OrderLineView, OrderView, RefundLineView, RefundView, StepLine, TimelineEntry,
-};
+use domain::view::{Lang, OrderCard, OrderLineView, OrderView, RefundLineView, RefundView, StepLine, TimelineEntry};
 use domain::{Base, Code, Fen, Millis, Packs, code, refund};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -57,7 +55,7 @@ impl NewEvent {
         Self { kind, actor, detail: Vec::new() }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &dyn ToString) -> Self {
         self.detail.push((name, value.to_string()));
         self
     }
@@ -180,7 +178,7 @@ impl Shop {
                     code: row.code.clone(),
                     state: state_of(row)?,
                     placed: Millis(row.placed_at),
-                    placed_text: local::day_and_time(Millis(row.placed_at), &local::zone(&store.zone), visit.lang),
+                    placed_text: local::day_and_time(Millis(row.placed_at), &calendar::zone(&store.zone), visit.lang),
                     total: Fen(row.total),
                     pictures: of().take(4).map(|line| line.picture.clone()).collect(),
                     names: of().take(4).map(|line| visit.lang.pick(&line.name_zh, &line.name_en).to_owned()).collect(),
@@ -215,7 +213,7 @@ impl Shop {
         drop(conn);
         let names = names.into_iter().map(|(id, zh, en)| (id, visit.lang.pick(&zh, &en).to_owned())).collect();
         let parts = Parts { names, ..parts };
-        let zone = local::zone(&parts.store.zone);
+        let zone = calendar::zone(&parts.store.zone);
         let timeline = events.iter().map(|event| timeline_entry(event, &zone, visit.lang)).collect();
         Ok(order_view(&order, &parts, timeline, &zone, visit))
     }
@@ -426,7 +424,7 @@ fn order_view(
 ) -> OrderView {
     let lang = visit.lang;
     let slot_start = Millis(order.slot_starts_at);
-    let day = local::month_and_day(local::civil(slot_start, zone).date(), lang);
+    let day = local::month_and_day(calendar::local(zone, slot_start).date(), lang);
     let left_ms = order.hold_until.map(|until| Millis(until).since(visit.now).max(0));
     let unpaid = parts.state == State::PendingPayment;
     OrderView {

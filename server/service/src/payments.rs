@@ -77,10 +77,8 @@ pub enum Verdict {
     Unknown,
     /// The channel says that it was not paid.
     Declined,
-    /// The signature is not the channel's: nothing was read.
+    /// The signature is not the channel's, or what it signed is no callback: nothing was read.
     BadSignature,
-    /// Signed by the channel, but not to be read.
-    Unreadable,
 }
 
 impl Verdict {
@@ -95,7 +93,6 @@ impl Verdict {
             Self::Unknown => "unknown",
             Self::Declined => "declined",
             Self::BadSignature => "bad_signature",
-            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -170,7 +167,7 @@ pub(crate) async fn open_payment_in_tx(
 pub(crate) async fn paid_in_full_in_tx(conn: &mut Conn, order: &OrderRow, now: Millis) -> Result<()> {
     move_in_tx(conn, order, Event::Pay, Actor::System, now).await?;
     keep_in_tx(conn, order).await?;
-    add_event(conn, order, now, NewEvent::of("paid", "system").with("amount", 0)).await
+    add_event(conn, order, now, NewEvent::of("paid", "system").with("amount", &0)).await
 }
 
 /// What the order took is used for good.
@@ -293,7 +290,7 @@ async fn refund_in_tx(
     }
     let task = RefundTask { store: refund.store_id.clone(), refund: refund.id.clone() };
     outbox::add(conn, "refund", &serde_json::to_string(&task)?, &format!("refund:{}", refund.id), now).await?;
-    add_event(conn, order, now, NewEvent::of("refund_requested", "system").with("amount", ask.amount.0)).await?;
+    add_event(conn, order, now, NewEvent::of("refund_requested", "system").with("amount", &ask.amount.0)).await?;
     conn.touch_order(&order.member(), &id, &order.code);
     Ok(Some(RefundId::trusted(refund.id)))
 }
@@ -409,7 +406,14 @@ impl Shop {
         Ok(CallbackAnswer { verdict })
     }
 
-    async fn log_callback(&self, channel: &str, verdict: Verdict, trade_no: &str, body: &str, now: Millis) -> Result<()> {
+    async fn log_callback(
+        &self,
+        channel: &str,
+        verdict: Verdict,
+        trade_no: &str,
+        body: &str,
+        now: Millis,
+    ) -> Result<()> {
         let input = (channel.to_owned(), verdict, trade_no.to_owned(), body.to_owned(), now);
         self.store()
             .write(Lane::Background, input, |conn, (channel, verdict, trade_no, body, now)| {
@@ -576,7 +580,7 @@ impl Shop {
                     let order = lock_order(conn, payment).await?;
                     let (store, id) = (order.store(), RefundId::trusted(refund.id.as_str()));
                     if payments::end_refund(conn, &store, &id, state, number, *now).await? && *state == "done" {
-                        let event = NewEvent::of("refunded", "channel").with("amount", refund.amount);
+                        let event = NewEvent::of("refunded", "channel").with("amount", &refund.amount);
                         add_event(conn, &order, *now, event).await?;
                     }
                     orders::bump(conn, &store, &order.order()).await?;
@@ -645,7 +649,7 @@ async fn confirm_in_tx(conn: &mut Conn, news: &News) -> Result<Verdict> {
 async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &OrderRow) -> Result<Verdict> {
     let (store, id) = (order.store(), order.order());
     if news.amount != Fen(payment.amount) {
-        let event = NewEvent::of("misprice", "channel").with("amount", news.amount.0);
+        let event = NewEvent::of("misprice", "channel").with("amount", &news.amount.0);
         add_event(conn, order, news.at, event).await?;
         orders::bump(conn, &store, &id).await?;
         conn.touch_order(&order.member(), &id, &order.code);
@@ -661,14 +665,15 @@ async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &
         State::PendingPayment => {
             move_in_tx(conn, order, Event::Pay, Actor::System, news.at).await?;
             keep_in_tx(conn, order).await?;
-            add_event(conn, order, news.at, NewEvent::of("paid", "channel").with("amount", news.amount.0)).await?;
+            add_event(conn, order, news.at, NewEvent::of("paid", "channel").with("amount", &news.amount.0)).await?;
             metrics::counter!("zaijia_orders_paid_total").increment(1);
             Ok(Verdict::Confirmed)
         }
         State::Expired if !news.give_up => {
             move_in_tx(conn, order, Event::PayLate, Actor::System, news.at).await?;
             keep_in_tx(conn, order).await?;
-            add_event(conn, order, news.at, NewEvent::of("paid_late", "channel").with("amount", news.amount.0)).await?;
+            add_event(conn, order, news.at, NewEvent::of("paid_late", "channel").with("amount", &news.amount.0))
+                .await?;
             Ok(Verdict::ConfirmedLate)
         }
         State::Expired | State::Cancelled => send_back_in_tx(conn, news, payment, order, "late_payment").await,
@@ -685,7 +690,7 @@ async fn send_back_in_tx(
     order: &OrderRow,
     reason: &'static str,
 ) -> Result<Verdict> {
-    add_event(conn, order, news.at, NewEvent::of(reason, "system").with("amount", news.amount.0)).await?;
+    add_event(conn, order, news.at, NewEvent::of(reason, "system").with("amount", &news.amount.0)).await?;
     let ask = RefundAsk { reason, key: format!("{reason}:{}", payment.id), amount: news.amount, delivery: Fen::ZERO };
     refund_in_tx(conn, order, Some(payment), &ask, &[], news.at).await?;
     let detail = serde_json::to_string(&[("order", &order.code), ("amount", &news.amount.0.to_string())])?;
@@ -722,10 +727,10 @@ async fn short_in_tx(conn: &mut Conn, order: &OrderRow, shorts: &[(u32, Packs)],
         let event = NewEvent::of("short", "staff")
             .with("name_zh", &row.name_zh)
             .with("name_en", &row.name_en)
-            .with("n", line.units)
-            .with("gross", line.gross.0)
-            .with("shares", line.shares.0)
-            .with("amount", line.amount.0);
+            .with("n", &line.units)
+            .with("gross", &line.gross.0)
+            .with("shares", &line.shares.0)
+            .with("amount", &line.amount.0);
         add_event(conn, order, now, event).await?;
     }
     store::stock::short_pick(conn, &store, &id, &tag, &missing, now).await?;
@@ -736,8 +741,12 @@ async fn short_in_tx(conn: &mut Conn, order: &OrderRow, shorts: &[(u32, Packs)],
     }
     conn.touch_order(&order.member(), &id, &order.code);
     let frozen = frozen_lines(&refund, &lines);
-    let ask =
-        RefundAsk { reason: "shortage", key: format!("short:{tag}"), amount: refund.total, delivery: refund.delivery_fee };
+    let ask = RefundAsk {
+        reason: "shortage",
+        key: format!("short:{tag}"),
+        amount: refund.total,
+        delivery: refund.delivery_fee,
+    };
     refund_in_tx(conn, order, None, &ask, &frozen, now).await?;
     Ok(refund.total)
 }

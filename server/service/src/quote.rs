@@ -7,8 +7,8 @@ use domain::availability::{Level, sellable_packs};
 use domain::ids::{BasketId, CategoryId, CouponId, MemberId, OfferId, SkuId, StoreId};
 use domain::pricing::{CouponIn, DeliveryTerms, Input, LineIn, MemberStatus, Offer, Priced, price};
 use domain::slot::Kind;
-use domain::{Base, Code, Fen, Millis, Packs};
 use domain::view::Lang;
+use domain::{Base, Code, Fen, Millis, Packs};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use store::Conn;
 use store::baskets::{self, GoodsRow, LineRow};
@@ -114,10 +114,8 @@ pub(crate) async fn quote(conn: &mut Conn, ask: &Ask<'_>) -> Result<Quote> {
         member: MemberStatus { is_member: member.as_ref().is_some_and(|m| m.has_member_prices(ask.now)), uses },
         store: ask.store.clone(),
         now: ask.now,
-        delivery: (ask.kind == Kind::Delivery).then(|| DeliveryTerms {
-            fee: Fen(store.delivery_fee),
-            free_above: store.free_delivery_above.map(Fen),
-        }),
+        delivery: (ask.kind == Kind::Delivery)
+            .then(|| DeliveryTerms { fee: Fen(store.delivery_fee), free_above: store.free_delivery_above.map(Fen) }),
     };
     input.coupon = match ask.coupon {
         CouponPick::None => None,

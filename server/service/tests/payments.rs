@@ -9,7 +9,6 @@ use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
 use service::payments::Verdict;
 use service::sandbox::{NAME, sign};
-use store::testing::TestStore;
 
 store::on_both! {
     async fn a_repeated_callback_changes_nothing(store: TestStore) {

@@ -4,14 +4,13 @@
 mod sale;
 mod support;
 
-use domain::ids::BasketId;
+use domain::ids::{BasketId, SkuId};
 use domain::order::State;
 use domain::view::{Lang, PlaceForm};
 use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
 use service::Visit;
 use service::checkout::CheckoutChoice;
-use store::testing::TestStore;
 use support::guest;
 
 store::on_both! {
@@ -161,7 +160,7 @@ store::on_both! {
         assert_eq!(refuse(|form| form.payable -= 1).await, Code::PriceChanged);
         assert_eq!(refuse(|form| form.coupon = Some("nobodys".to_owned())).await, Code::CouponUnusable);
         assert_eq!(refuse(|form| form.note = "x".repeat(201)).await, Code::Invalid);
-        assert_eq!(refuse(|form| form.kind = "drone".to_owned()).await, Code::Invalid);
+        assert_eq!(refuse(|form| "drone".clone_into(&mut form.kind)).await, Code::Invalid);
         assert_eq!(refuse(|form| form.idempotency_key.clear()).await, Code::Invalid);
         let far = domain::view::AddressForm {
             name: "王".to_owned(),
@@ -289,9 +288,113 @@ store::on_both! {
         world.fill(&visit, &[("MILK", 1)]).await;
         let basket = Visit { basket: BasketId::trusted("g2"), ..visit.clone() };
         world.fill(&basket, &[("SIXTY", 1), ("THIRTY", 2), ("MILK", 1), ("RARE", 1), ("THREE", 1), ("WINE", 1)]).await;
+        // The first look fills the caches.
+        world.shop.basket(&visit).await.expect("a basket");
+        let count = || world.shop.store().statements();
+        let start = count();
         let small = world.shop.basket(&visit).await.expect("a basket");
+        let one = count() - start;
         let large = world.shop.basket(&basket).await.expect("a basket");
+        let six = count() - start - one;
         assert_eq!((small.lines.len(), large.lines.len()), (1, 6));
+        assert!(six <= one && one < 20, "{one} statements for one line, {six} for six");
+    }
+
+    async fn an_order_costs_a_fixed_number_of_statements(store: TestStore) {
+        let world = World::open(&store).await;
+        let (few, many) = (world.member(1).await, world.member(2).await);
+        world.fill(&few, &[("MILK", 1)]).await;
+        world.fill(&many, &[("SIXTY", 1), ("THIRTY", 2), ("MILK", 9), ("RARE", 2), ("THREE", 5), ("WINE", 3)]).await;
+        let mut counts = Vec::new();
+        for visit in [&few, &many] {
+            let form = world.form(visit, "pickup").await;
+            let start = world.shop.store().statements();
+            world.shop.place(visit, form).await.expect("an order");
+            counts.push(world.shop.store().statements() - start);
+        }
+        // Coupon, offers and shares cost a statement each where there are any.
+        assert!(counts[1] <= counts[0] + 4 && counts[1] < 50, "{counts:?}");
+    }
+
+    async fn two_servers_sell_from_one_database(store: TestStore) {
+        let world = World::open(&store).await;
+        let twin = World::twin(&store).await;
+        let mut forms = Vec::new();
+        for n in 0..24 {
+            let visit = world.member(n).await;
+            world.fill(&visit, &[("RARE", 1), ("MILK", 1)]).await;
+            forms.push((visit.clone(), world.form(&visit, "pickup").await));
+        }
+        let tasks = forms.into_iter().enumerate().map(|(n, (visit, form))| {
+            let shop = if n % 2 == 0 { world.shop.clone() } else { twin.clone() };
+            tokio::spawn(async move { place_at_the_price(&shop, &visit, form).await })
+        });
+        let mut sold = 0;
+        for task in futures::future::join_all(tasks).await {
+            match task.expect("no panic") {
+                Ok(_) => sold += 1,
+                Err(error) => assert_eq!(error.user().code, Code::SoldOut, "{error}"),
+            }
+        }
+        assert_eq!(sold, 7);
+        assert_eq!(world.level("RARE").await, (7, 7));
+
+        // The same key at both at once is one order; a hold runs out once.
+        let visit = world.member(90).await;
+        world.fill(&visit, &[("THREE", 1)]).await;
+        let form = world.form(&visit, "pickup").await;
+        let (a, b) = tokio::join!(world.shop.place(&visit, form.clone()), twin.place(&visit, form));
+        assert_eq!(a.expect("an order").code, b.expect("the same").code);
+        world.clock.advance(15 * 60_000);
+        let now = world.shop.now();
+        let (a, b) = tokio::join!(world.shop.expire_holds(now), twin.expire_holds(now));
+        assert_eq!(a.expect("a job") + b.expect("a job"), 8);
+        let (a, b) = tokio::join!(world.shop.run_outbox(now), twin.run_outbox(now));
+        // Each task is taken by one of them: eight payments to open, eight to close.
+        assert_eq!(a.expect("a job") + b.expect("a job"), 16);
+        assert_eq!(world.level("RARE").await, (7, 0));
+        world.check().await;
+        twin.store().close().await;
+    }
+
+    async fn substitutes_keep_the_rules(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let (milk, case, wine, three) =
+            (world.sku("MILK").await, world.sku("CASE").await, world.sku("WINE").await, world.sku("THREE").await);
+        world.fill(&visit, &[("THREE", 1)]).await;
+        let choose = async |sku: &SkuId, chosen: Vec<SkuId>| world.shop.set_substitution(&visit, sku, "chosen", chosen).await;
+        assert_eq!(code_of(choose(&three, vec![milk.clone()]).await), Code::SubstituteNotAllowed, "an allergen");
+        assert_eq!(code_of(choose(&three, vec![wine]).await), Code::SubstituteNotAllowed, "an age limit");
+        assert_eq!(code_of(choose(&three, vec![three.clone()]).await), Code::SubstituteNotAllowed, "itself");
+        let six = (0..6).map(|n| SkuId::trusted(format!("s{n}"))).collect();
+        assert_eq!(code_of(choose(&three, six).await), Code::TooManySubstitutes);
+        let sixty = world.sku("SIXTY").await;
+        choose(&three, vec![sixty.clone()]).await.expect("allowed");
+        let placed = world.order(&visit, &[]).await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.lines[0].choice.as_str(), view.lines[0].chosen.clone()), ("chosen", vec!["Sixty".to_owned()]));
+        let version = view.version;
+        world.shop.set_line_choice(&visit, &placed.code, 1, "ask_me", vec![]).await.expect("changed");
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.lines[0].choice.as_str(), view.version), ("ask_me", version + 1));
+        assert_eq!(code_of(world.shop.set_line_choice(&visit, &placed.code, 9, "refund", vec![]).await), Code::NotFound);
+        world.shop.cancel(&visit, &placed.code).await.expect("cancelled");
+        let late = world.shop.set_line_choice(&visit, &placed.code, 1, "refund", vec![]).await;
+        assert_eq!(code_of(late), Code::OrderState);
+        assert_ne!(milk, case);
+        world.check().await;
+    }
+
+    async fn a_hint_offers_goods_that_count(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = guest(&world.shop, Lang::Zh).await;
+        world.fill(&visit, &[("SIXTY", 1)]).await;
+        let basket = world.shop.basket(&visit).await.expect("a basket");
+        assert_eq!(basket.totals.hint, Some(("spend_save".to_owned(), "满88减10".to_owned(), yuan("28.00"))));
+        let codes: Vec<&str> = basket.fill_up.iter().map(|card| card.code.as_str()).collect();
+        assert_eq!(codes, ["THIRTY"]);
+        assert_eq!(basket.totals.rejected.len(), 1);
     }
 }
 

@@ -6,7 +6,8 @@
 use crate::conn::{list, values};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{BasketId, MemberId, SkuId, StoreId};
-use domain::{Millis, Packs};
+use domain::pricing::Scope;
+use domain::{Fen, Millis, Packs};
 
 /// A product as a basket and an order need it, with its stock in one store.
 #[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
@@ -256,14 +257,42 @@ pub async fn category_paths(conn: &mut Conn, leaves: &[&str]) -> Result<Vec<Path
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
-/// Cheap goods that a store has, from a price on, cheapest first: to fill a basket up.
-pub async fn fill_up(conn: &mut Conn, store: &StoreId, from: i64, not: &BasketId, limit: i64) -> Result<Vec<SkuId>> {
-    let sql = "SELECT k.id FROM sku k JOIN stock s ON s.store_id = $1 AND s.pool_id = k.pool_id \
-               WHERE k.active AND k.price >= $2 AND k.age_limit IS NULL \
-               AND s.on_hand - s.reserved - s.safety >= k.pack_size \
-               AND NOT EXISTS (SELECT 1 FROM basket_line l WHERE l.basket_id = $3 AND l.sku_id = k.id) \
-               ORDER BY k.price, s.dms_normal_milli DESC, k.id LIMIT $4";
-    let rows: Vec<(String,)> = conn.all(sql, vals![store, from, not, limit]).await?;
+/// Cheap goods in a scope that a store has, from a price on, cheapest first: to fill a basket up.
+pub async fn fill_up(
+    conn: &mut Conn,
+    store: &StoreId,
+    from: Fen,
+    not: &BasketId,
+    scope: &Scope,
+    limit: i64,
+) -> Result<Vec<SkuId>> {
+    let mut vals = vals![store, from, not, limit].to_vec();
+    let in_scope = match scope {
+        Scope::All => String::new(),
+        Scope::Skus(skus) => {
+            vals.extend(skus.iter().map(Val::from));
+            format!("AND k.id IN ({})", list(5, skus.len()))
+        }
+        Scope::Categories(tops) => {
+            vals.extend(tops.iter().map(Val::from));
+            let tops = list(5, tops.len());
+            format!(
+                "AND k.category_id IN (WITH RECURSIVE down (id, depth) AS ( \
+                 SELECT id, 0 FROM category WHERE id IN ({tops}) \
+                 UNION ALL SELECT c.id, down.depth + 1 FROM down JOIN category c ON c.parent_id = down.id \
+                 WHERE down.depth < 12) SELECT id FROM down)"
+            )
+        }
+    };
+    // CROSS JOIN: walk the goods by price and stop at the limit.
+    let sql = format!(
+        "SELECT k.id FROM sku k CROSS JOIN stock s WHERE s.store_id = $1 AND s.pool_id = k.pool_id \
+         AND k.active AND k.price >= $2 AND k.age_limit IS NULL {in_scope} \
+         AND s.on_hand - s.reserved - s.safety >= k.pack_size \
+         AND NOT EXISTS (SELECT 1 FROM basket_line l WHERE l.basket_id = $3 AND l.sku_id = k.id) \
+         ORDER BY k.price, k.id LIMIT $4"
+    );
+    let rows: Vec<(String,)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
     Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
 }
 

@@ -193,10 +193,8 @@ pub async fn by_id(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<
 /// and then writes several rows starts here.
 pub async fn lock(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Option<OrderRow>> {
     // Writing the row to itself locks it on both databases.
-    let sql = concat!(
-        "UPDATE orders SET version = version WHERE store_id = $1 AND id = $2 RETURNING ",
-        order_columns!()
-    );
+    let sql =
+        concat!("UPDATE orders SET version = version WHERE store_id = $1 AND id = $2 RETURNING ", order_columns!());
     conn.opt(sql, vals![store, order]).await
 }
 
@@ -292,11 +290,8 @@ pub async fn insert_shares(conn: &mut Conn, store: &StoreId, order: &OrderId, sh
 
 /// The lines of an order.
 pub async fn lines(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Vec<OrderLineRow>> {
-    let sql = concat!(
-        "SELECT ",
-        line_columns!(),
-        " FROM order_line WHERE store_id = $1 AND order_id = $2 ORDER BY line_no"
-    );
+    let sql =
+        concat!("SELECT ", line_columns!(), " FROM order_line WHERE store_id = $1 AND order_id = $2 ORDER BY line_no");
     conn.all(sql, vals![store, order]).await
 }
 

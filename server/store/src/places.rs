@@ -131,8 +131,7 @@ pub async fn hold_coupon(
 
 /// The order was paid: its coupon is used.
 pub async fn use_coupon(conn: &mut Conn, member: &MemberId, coupon: &CouponId, order: &OrderId) -> Result<()> {
-    let sql =
-        "UPDATE coupon SET state = 'used' WHERE member_id = $1 AND id = $2 AND order_id = $3 AND state = 'held'";
+    let sql = "UPDATE coupon SET state = 'used' WHERE member_id = $1 AND id = $2 AND order_id = $3 AND state = 'held'";
     conn.exec(sql, vals![member, coupon, order]).await?;
     Ok(())
 }

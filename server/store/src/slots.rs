@@ -134,13 +134,7 @@ pub async fn by_id(conn: &mut Conn, store: &StoreId, slot: &SlotId) -> Result<Op
 }
 
 /// Takes a place in a window of this kind before its cut-off; `None` if there is none left.
-pub async fn take(
-    conn: &mut Conn,
-    store: &StoreId,
-    slot: &SlotId,
-    kind: &str,
-    now: Millis,
-) -> Result<Option<SlotRow>> {
+pub async fn take(conn: &mut Conn, store: &StoreId, slot: &SlotId, kind: &str, now: Millis) -> Result<Option<SlotRow>> {
     let sql = concat!(
         "UPDATE slot SET taken = taken + 1 WHERE store_id = $1 AND id = $2 AND kind = $3 AND cutoff_at > $4 \
          AND taken < capacity RETURNING ",

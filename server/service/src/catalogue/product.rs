@@ -6,7 +6,7 @@ use super::words;
 use crate::{Error, Result, Shop, Visit};
 use domain::availability::sellable_packs;
 use domain::ids::SkuId;
-use domain::substitution::{Goods, History, Limits, Measure, rank};
+use domain::substitution::{Goods, History, Limits, Measure, allowed, rank};
 use domain::view::{Candidate, OfferLine, ProductPage, SubstitutionView, Variant};
 use domain::{Code, Packs};
 use store::Conn;
@@ -47,6 +47,20 @@ impl Shop {
         let item = store::catalogue::by_id(&mut conn, &visit.store, std::slice::from_ref(sku)).await?.pop();
         let item = item.ok_or_else(|| Error::from(Code::NotFound))?;
         ranked(&mut conn, &viewer, &item).await
+    }
+
+    /// May each of these stand in for a SKU, whatever is in stock at the moment?
+    pub(crate) async fn may_stand_in(&self, visit: &Visit, sku: &SkuId, others: &[SkuId]) -> Result<bool> {
+        let mut conn = self.store().read().await?;
+        let viewer = Viewer::load(self, &mut conn, visit).await?;
+        let wanted: Vec<SkuId> = others.iter().chain([sku]).cloned().collect();
+        let items = store::catalogue::by_id(&mut conn, &visit.store, &wanted).await?;
+        let find = |id: &SkuId| items.iter().find(|item| item.sku.id == *id && item.sku.active);
+        let original = goods(&viewer, find(sku).ok_or_else(|| Error::from(Code::NotFound))?);
+        Ok(others.iter().all(|id| {
+            let other = find(id).map(|item| Goods { sellable: Packs::MAX_IN_BASKET, ..goods(&viewer, item) });
+            other.is_some_and(|other| allowed(&original, Packs(1), &other, &Limits::default()).is_ok())
+        }))
     }
 }
 

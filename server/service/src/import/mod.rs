@@ -177,6 +177,7 @@ impl Shop {
         }
         if !options.dry_run && report.written() > 0 {
             self.refresh_dms(self.now()).await?;
+            self.ensure_slots(self.now()).await?;
         }
         Ok(report)
     }

@@ -62,15 +62,7 @@ impl World {
     /// Opens the shop over a fresh database.
     pub async fn open(store: &store::Store) -> Self {
         let clock = Arc::new(SimClock::new(NOW));
-        let ports = Ports {
-            clock: clock.clone(),
-            random: Arc::new(SystemRandom),
-            channel: Arc::new(SandboxChannel::new(store.clone(), KEY, clock.clone())),
-            messenger: Arc::new(SandboxMessenger),
-        };
-        let settings =
-            Settings { public_url: String::new(), sandbox_key: KEY.to_vec(), ..Settings::default() };
-        let shop = Shop::new(store.clone(), ports, settings);
+        let shop = shop(store, clock.clone());
         let files = [
             ("stores.csv", STORES),
             ("slots.csv", SLOTS),
@@ -85,6 +77,12 @@ impl World {
         shop.ensure_slots(shop.now()).await.expect("slots");
         let store = shop.default_store().await.expect("a store");
         Self { shop, clock, store }
+    }
+
+    /// Another server over the same database, with a clock of its own.
+    pub async fn twin(store: &store::testing::TestStore) -> Shop {
+        let other = store::Store::open(&store.config).await.expect("the same database");
+        shop(&other, Arc::new(SimClock::new(NOW)))
     }
 
     /// A member, number `n`, with an address nearby.
@@ -120,7 +118,8 @@ impl World {
 
     /// A SKU by its code.
     pub async fn sku(&self, code: &str) -> SkuId {
-        let row = store::catalogue::by_code(&mut self.shop.store().read().await.expect("reads"), &self.store, code).await;
+        let row =
+            store::catalogue::by_code(&mut self.shop.store().read().await.expect("reads"), &self.store, code).await;
         row.expect("reads").expect("a SKU").sku.id
     }
 
@@ -208,6 +207,17 @@ impl World {
         let findings = self.shop.check().await.expect("a check");
         assert!(findings.is_empty(), "{findings:#?}");
     }
+}
+
+fn shop(store: &store::Store, clock: Arc<SimClock>) -> Shop {
+    let ports = Ports {
+        clock: clock.clone(),
+        random: Arc::new(SystemRandom),
+        channel: Arc::new(SandboxChannel::new(store.clone(), KEY, clock)),
+        messenger: Arc::new(SandboxMessenger),
+    };
+    let settings = Settings { public_url: String::new(), sandbox_key: KEY.to_vec(), ..Settings::default() };
+    Shop::new(store.clone(), ports, settings)
 }
 
 /// The channel's number in the address of its page.

@@ -109,6 +109,7 @@ CREATE INDEX sku_category ON sku (category_id, active);
 CREATE INDEX sku_product ON sku (product);
 CREATE INDEX sku_pool ON sku (pool_id);
 CREATE INDEX sku_barcode ON sku (barcode);
+CREATE INDEX sku_price ON sku (price, id);
 
 -- How much stays on the shelf: the nearest of SKU, category up the tree, store, chain.
 CREATE TABLE safety_policy (
