@@ -665,6 +665,8 @@ async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &
         State::PendingPayment => {
             move_in_tx(conn, order, Event::Pay, Actor::System, news.at).await?;
             keep_in_tx(conn, order).await?;
+            // Earlier tries must not be paid any more.
+            close_payments_in_tx(conn, order, news.at).await?;
             add_event(conn, order, news.at, NewEvent::of("paid", "channel").with("amount", &news.amount.0)).await?;
             metrics::counter!("zaijia_orders_paid_total").increment(1);
             Ok(Verdict::Confirmed)
@@ -672,6 +674,7 @@ async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &
         State::Expired if !news.give_up => {
             move_in_tx(conn, order, Event::PayLate, Actor::System, news.at).await?;
             keep_in_tx(conn, order).await?;
+            close_payments_in_tx(conn, order, news.at).await?;
             add_event(conn, order, news.at, NewEvent::of("paid_late", "channel").with("amount", &news.amount.0))
                 .await?;
             Ok(Verdict::ConfirmedLate)
