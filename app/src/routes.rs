@@ -10,7 +10,7 @@ use crate::pages::{
 };
 use crate::shell::{Frame, provide_contexts};
 use leptos::prelude::*;
-use leptos_meta::Title;
+use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 use ui::tr;
@@ -18,6 +18,7 @@ use ui::tr;
 /// The application: contexts, frame, routes.
 #[component]
 pub fn App() -> impl IntoView {
+    provide_meta_context();
     let visitor = visit();
     provide_contexts(&visitor);
     let lang = visitor.lang;

@@ -6,7 +6,7 @@ use crate::islands::{AddToBasket, AddTexts, SearchBox, SearchTexts, SubmitOnce};
 use domain::view::Lang;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, MetaTags, provide_meta_context};
+use leptos_meta::{HashedStylesheet, MetaTags};
 use ui::components::{Flash, Icon};
 use ui::error::FormError;
 use ui::{AppError, format, tr};
@@ -21,7 +21,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         Theme::Light => "light",
         Theme::Dark => "dark",
     };
-    provide_meta_context();
     view! {
         <!DOCTYPE html>
         <html lang=lang.tag() data-theme=theme>
