@@ -187,27 +187,31 @@ fn put(name: &str, new: &Element) {
     }
 }
 
-/// How to find the same element again: the line that it belongs to, and itself.
+/// How to find the same element again: the line that it belongs to, and what it
+/// is called there. Of buttons and radios of one name the value tells.
 fn selector_of(element: &Element) -> String {
-    let line = element
-        .closest("[data-line]")
-        .ok()
-        .flatten()
-        .and_then(|line| line.get_attribute("data-line"))
-        .map_or_else(String::new, |line| format!("[data-line=\"{line}\"] "));
-    let own = match (element.id(), element.get_attribute("name"), element.get_attribute("value")) {
-        (id, _, _) if !id.is_empty() => format!("[id=\"{id}\"]"),
-        (_, Some(name), Some(value)) if element.tag_name() == "BUTTON" || element.get_attribute("type").as_deref() == Some("radio") => {
-            format!("[name=\"{name}\"][value=\"{value}\"]")
+    let mut selector = String::new();
+    if let Ok(Some(line)) = element.closest("[data-line]") {
+        put_attribute(&mut selector, &line, "data-line");
+    }
+    let tag = element.tag_name().to_ascii_lowercase();
+    selector.push(' ');
+    selector.push_str(&tag);
+    for name in ["id", "name", "class"] {
+        put_attribute(&mut selector, element, name);
+    }
+    if tag == "button" || element.get_attribute("type").as_deref() == Some("radio") {
+        put_attribute(&mut selector, element, "value");
+    }
+    selector
+}
+
+fn put_attribute(selector: &mut String, element: &Element, name: &str) {
+    if let Some(value) = element.get_attribute(name) {
+        for piece in ["[", name, "=\"", &value, "\"]"] {
+            selector.push_str(piece);
         }
-        (_, Some(name), _) => format!("[name=\"{name}\"]"),
-        _ => {
-            let class = element.get_attribute("class").unwrap_or_default();
-            let first = class.split_whitespace().next().map(|class| format!(".{class}"));
-            format!("{}{}", element.tag_name().to_lowercase(), first.unwrap_or_default())
-        }
-    };
-    format!("{line}{own}")
+    }
 }
 
 fn focused_in(part: &Element) -> Option<String> {

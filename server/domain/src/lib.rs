@@ -27,6 +27,7 @@ pub mod refund;
 pub mod safety;
 pub mod shares;
 pub mod slot;
+mod small;
 pub mod stock;
 pub mod substitution;
 pub mod time;

@@ -70,7 +70,7 @@ fn fill(total: i128, weights: &[i128], caps: &[i128], shares: &mut [i128]) -> i1
         remainders.push((part * weights[i] % sum, i));
     }
     // Largest remainder first; the sort is stable, so ties keep the lines' order.
-    remainders.sort_by_key(|&(remainder, _)| std::cmp::Reverse(remainder));
+    crate::small::sort_by(&mut remainders, |a, b| b.0.cmp(&a.0));
     for &(_, i) in &remainders {
         if left == 0 {
             break;

@@ -30,7 +30,7 @@ fn cheapest<'a>(line: &LineIn, is_member: bool, timed: &[&'a Offer]) -> (UnitPri
 /// The input's timed discounts, those of higher priority first, then by code.
 fn timed_offers(input: &Input) -> Vec<&Offer> {
     let mut timed: Vec<&Offer> = input.offers.iter().filter(|o| o.kind() == OfferKind::Timed).collect();
-    timed.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.code.cmp(&b.code)));
+    crate::small::sort_by(&mut timed, |a, b| b.priority.cmp(&a.priority).then_with(|| a.code.cmp(&b.code)));
     timed
 }
 

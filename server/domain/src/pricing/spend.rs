@@ -74,7 +74,7 @@ pub(super) fn spend_and_save<'a>(input: &'a Input, work: &mut Work<'a>) {
     work.begin_step();
     let mut offers: Vec<&'a Offer> = input.offers.iter().filter(|o| o.kind() == OfferKind::SpendSave).collect();
     let off = |offer: &Offer| offer.threshold_and_off().map(|(_, off)| off);
-    offers.sort_by(|a, b| {
+    crate::small::sort_by(&mut offers, |a, b| {
         let by_priority = b.priority.cmp(&a.priority);
         by_priority.then_with(|| off(b).cmp(&off(a))).then_with(|| a.code.cmp(&b.code))
     });

@@ -125,7 +125,7 @@ impl<'a> Work<'a> {
             });
         }
         // Stable: within a step, in the order in which the offers applied.
-        steps.sort_by_key(|step| step.step);
+        crate::small::sort_by(&mut steps, |a, b| a.step.cmp(&b.step));
         (lines, steps, self.rejected)
     }
 }
