@@ -47,19 +47,26 @@ fn is_same_site(method: &Method, path: &str, headers: &HeaderMap, public_url: &s
     }
 }
 
-/// Refuses a server function that is not listed, or that is not the visitor's.
+/// Refuses a server function that is not listed, or that is not the visitor's,
+/// before any of it runs.
 pub async fn authorise(request: Request, next: Next) -> Response {
-    let Some(who) = access(request.uri().path()) else { return refusal(Code::NotFound) };
-    let member = request.extensions().get::<Visitor>().and_then(|visitor| visitor.member.as_ref());
-    if who == Access::Anyone || member.is_some() {
+    if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
+    }
+    let visitor = request.extensions().get::<Visitor>();
+    let lang = visitor.map(|visitor| visitor.lang).unwrap_or_default();
+    let is_member = visitor.is_some_and(|visitor| visitor.member.is_some());
+    match access(request.uri().path()) {
+        None => return refusal(AppError::new(Code::NotFound).localized(lang)),
+        Some(Access::Member) if !is_member => {}
+        Some(_) => return next.run(request).await,
     }
     let (parts, _) = request.into_parts();
     if is_plain_form(&parts) {
         let back = parts.headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).map_or("/", path_of);
         return Redirect::to(&format!("/sign-in?back={}", encode(back))).into_response();
     }
-    refusal(Code::SignInFirst)
+    refusal(AppError::new(Code::SignInFirst).localized(lang))
 }
 
 /// Path and query of a URL.

@@ -11,8 +11,8 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::Response;
+use axum::routing::get;
 use leptos::prelude::*;
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 use std::time::Duration;
@@ -70,9 +70,6 @@ fn browsers(server: &Server) -> Router<Server> {
         let leptos = leptos.clone();
         move || app::shell(leptos.clone())
     };
-    let functions = Router::new()
-        .route("/api/{*function}", post(call))
-        .layer(from_fn(guard::authorise));
     let missing = {
         let (context, shell) = (context.clone(), shell.clone());
         move |request: Request| {
@@ -87,11 +84,12 @@ fn browsers(server: &Server) -> Router<Server> {
         }
     };
     Router::new()
+        // Pages, and a route for every server function.
         .leptos_routes_with_context(server, generate_route_list(app::App), context, shell)
-        .merge(functions)
         .route("/live", get(live::stock))
         .route("/live/order/{code}", get(live::order))
         .fallback(missing)
+        .layer(from_fn(guard::authorise))
         .layer(from_fn_with_state(server.clone(), visitor::identify))
         .layer(session::layer(&server.shop, server.config.is_https()))
         .layer(from_fn_with_state(server.clone(), guard::same_site))
@@ -110,12 +108,6 @@ fn context(server: &Server) -> impl Fn() + Clone + Send + Sync + 'static {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         }
     }
-}
-
-/// Runs a server function.
-async fn call(State(server): State<Server>, request: Request) -> Response {
-    let shop = server.shop.clone();
-    leptos_axum::handle_server_fns_with_context(move || provide_context(shop.clone()), request).await.into_response()
 }
 
 /// Answers requests for files before anything is looked up for them.
