@@ -129,7 +129,8 @@ impl Assets {
             _ => (plain, None),
         };
         let known = asset.etag.as_ref().is_some_and(|etag| names(headers, etag));
-        let mut response = Response::new(if known || method == Method::HEAD { Body::empty() } else { Body::from(body.clone()) });
+        let mut response =
+            Response::new(if known || method == Method::HEAD { Body::empty() } else { Body::from(body.clone()) });
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
@@ -215,7 +216,9 @@ mod tests {
     fn site() -> (tempfile::TempDir, Assets) {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("pkg")).expect("pkg");
-        for (name, text) in [("site.json", "{\"hash\":\"abc\"}"), ("pkg/zaijia.abc.js", "plain"), ("pkg/zaijia.abc.js.br", "small")] {
+        for (name, text) in
+            [("site.json", "{\"hash\":\"abc\"}"), ("pkg/zaijia.abc.js", "plain"), ("pkg/zaijia.abc.js.br", "small")]
+        {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
         let assets = Assets::load(Some(folder.path())).expect("the site");

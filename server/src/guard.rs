@@ -115,7 +115,8 @@ const PRIVATE: [&str; 8] = ["/me", "/orders", "/checkout", "/pay", "/basket", "/
 pub async fn headers(State(server): State<Server>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    let html = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let html =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let out = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         if !out.contains_key(&name) {
@@ -131,7 +132,8 @@ pub async fn headers(State(server): State<Server>, request: Request, next: Next)
     if server.config.is_https() {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-    let private = PRIVATE.iter().any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let private =
+        PRIVATE.iter().any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     if private {
         set(header::CACHE_CONTROL, "no-store");
     } else if html {
@@ -145,7 +147,8 @@ mod tests {
     use super::*;
 
     fn from(pairs: &[(&'static str, &'static str)]) -> bool {
-        let headers = pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         is_same_site(&Method::POST, "/api/basket/add", &headers.collect(), "https://shop.example")
     }
 
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn reading_and_callbacks_are_not_asked_where_they_come_from() {
-        let cross = HeaderMap::from_iter([(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static("cross-site"))]);
+        let cross =
+            HeaderMap::from_iter([(HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static("cross-site"))]);
         assert!(is_same_site(&Method::GET, "/", &cross, ""));
         assert!(is_same_site(&Method::POST, "/api/pay/sandbox/callback", &cross, ""));
         assert!(!is_same_site(&Method::POST, "/api/basket/add", &cross, ""));

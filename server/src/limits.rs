@@ -40,9 +40,9 @@ impl Limits {
         let checks = [(&self.visitor, session), (&self.address, (!address.is_empty()).then_some(address))];
         for (limiter, key) in checks {
             if let (Some(limiter), Some(key)) = (limiter, key) {
-                limiter.check_key(&key.to_owned()).map_err(|refused| {
-                    refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1)
-                })?;
+                limiter
+                    .check_key(&key.to_owned())
+                    .map_err(|refused| refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1))?;
             }
         }
         Ok(())

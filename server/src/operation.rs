@@ -31,7 +31,13 @@ pub fn start_metrics() -> Option<metrics_exporter_prometheus::PrometheusHandle> 
     let seconds = metrics_exporter_prometheus::Matcher::Suffix("_seconds".to_owned());
     let sizes = metrics_exporter_prometheus::Matcher::Suffix("_units".to_owned());
     let builder = metrics_exporter_prometheus::PrometheusBuilder::new();
-    builder.set_buckets_for_metric(seconds, &buckets).ok()?.set_buckets_for_metric(sizes, &units).ok()?.install_recorder().ok()
+    builder
+        .set_buckets_for_metric(seconds, &buckets)
+        .ok()?
+        .set_buckets_for_metric(sizes, &units)
+        .ok()?
+        .install_recorder()
+        .ok()
 }
 
 /// `GET /healthz`: the process answers.

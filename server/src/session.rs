@@ -95,7 +95,8 @@ impl SessionStore for Sessions {
     async fn delete(&self, id: &Id) -> Result<()> {
         let id = fingerprint(&id.to_string());
         let lane = id.clone();
-        let gone = self.0.store().write(Lane::Member(&lane), id, |conn, id| Box::pin(store::sessions::delete(conn, id)));
+        let gone =
+            self.0.store().write(Lane::Member(&lane), id, |conn, id| Box::pin(store::sessions::delete(conn, id)));
         gone.await.map_err(|error: store::Error| backend(&error))
     }
 }

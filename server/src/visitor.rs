@@ -63,7 +63,8 @@ pub fn address(request: &Request, behind_proxy: bool) -> String {
 pub async fn identify(State(server): State<Server>, mut request: Request, next: Next) -> Response {
     let client = ClientAddress(address(&request, server.config.behind_proxy));
     let session = request.extensions().get::<Session>().cloned();
-    let page = request.method() == Method::GET && !["/api/", "/live"].iter().any(|p| request.uri().path().starts_with(p));
+    let page =
+        request.method() == Method::GET && !["/api/", "/live"].iter().any(|p| request.uri().path().starts_with(p));
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let known = match &session {
         Some(session) => Known::of(session, &server.shop).await,

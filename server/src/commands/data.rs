@@ -239,8 +239,19 @@ impl<W: Write> Sheet<W> {
 
 async fn orders<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Failure> {
     sheet.head(&[
-        "code", "store", "phone", "state", "kind", "placed_at", "slot_starts_at", "goods", "discount", "delivery_fee",
-        "total", "paid", "refunded",
+        "code",
+        "store",
+        "phone",
+        "state",
+        "kind",
+        "placed_at",
+        "slot_starts_at",
+        "goods",
+        "discount",
+        "delivery_fee",
+        "total",
+        "paid",
+        "refunded",
     ])?;
     let (mut after, mut count) = (String::new(), 0);
     loop {
@@ -248,7 +259,8 @@ async fn orders<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Fail
         let Some(last) = page.last() else { return Ok(count) };
         after.clone_from(&last.id);
         for row in page {
-            let phone = domain::phone::Phone::parse(&row.phone).map_or_else(|_| "****".to_owned(), |phone| phone.masked());
+            let phone =
+                domain::phone::Phone::parse(&row.phone).map_or_else(|_| "****".to_owned(), |phone| phone.masked());
             let money = [row.goods, row.discount, row.delivery_fee, row.total, row.paid, row.refunded].map(yuan);
             let mut cells = vec![text(&row.code), text(&row.store), text(&phone), text(&row.state), text(&row.kind)];
             cells.extend([instant(row.placed_at), instant(row.slot_starts_at)]);
@@ -279,7 +291,16 @@ async fn stock<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Failu
 
 async fn skus<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Failure> {
     sheet.head(&[
-        "code", "name_zh", "name_en", "barcode", "category", "pool", "pack_size", "price", "member_price", "status",
+        "code",
+        "name_zh",
+        "name_en",
+        "barcode",
+        "category",
+        "pool",
+        "pack_size",
+        "price",
+        "member_price",
+        "status",
     ])?;
     let (mut after, mut count) = (String::new(), 0);
     loop {

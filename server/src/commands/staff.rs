@@ -80,7 +80,8 @@ fn password() -> Result<String, Failure> {
 
 fn hash(password: &str) -> Result<String, Failure> {
     let salt: [u8; 16] = rand::random();
-    let said = |error: argon2::password_hash::Error| Failure::Said(format!("the password could not be hashed: {error}"));
+    let said =
+        |error: argon2::password_hash::Error| Failure::Said(format!("the password could not be hashed: {error}"));
     let salt = SaltString::encode_b64(&salt).map_err(said)?;
     Ok(argon2::Argon2::default().hash_password(password.as_bytes(), &salt).map_err(said)?.to_string())
 }

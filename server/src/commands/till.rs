@@ -98,9 +98,10 @@ impl Feed {
             let packs: i64 = sale.quantity.trim().parse().unwrap_or(0);
             if packs > 0 {
                 let promo = matches!(sale.promo.trim(), "1" | "true");
-                by_store.entry(&sale.store).or_default().push(
-                    serde_json::json!({ "sku": sale.sku, "at": now, "quantity": packs, "promo": promo }),
-                );
+                by_store
+                    .entry(&sale.store)
+                    .or_default()
+                    .push(serde_json::json!({ "sku": sale.sku, "at": now, "quantity": packs, "promo": promo }));
             }
         }
         for (store, sales) in by_store {
@@ -119,7 +120,8 @@ impl Feed {
                 return Ok(());
             }
             let text = answer.text().await.unwrap_or_default();
-            let busy = status == reqwest::StatusCode::TOO_MANY_REQUESTS || status == reqwest::StatusCode::SERVICE_UNAVAILABLE;
+            let busy =
+                status == reqwest::StatusCode::TOO_MANY_REQUESTS || status == reqwest::StatusCode::SERVICE_UNAVAILABLE;
             if !busy || wait_s == 0 {
                 return Err(Failure::Said(format!("the shop answered {status}: {text}")));
             }

@@ -164,7 +164,11 @@ fn client(accept: &'static str) -> reqwest::Client {
 pub fn form(fields: &[(&str, &str)]) -> (reqwest::header::HeaderName, &'static str, String) {
     let encode = |text: &str| {
         text.bytes().fold(String::new(), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+            if byte.is_ascii_alphanumeric() {
+                out.push(char::from(byte))
+            } else {
+                out.push_str(&format!("%{byte:02X}"))
+            }
             out
         })
     };
@@ -172,10 +176,18 @@ pub fn form(fields: &[(&str, &str)]) -> (reqwest::header::HeaderName, &'static s
     (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded", body.join("&"))
 }
 
-/// Sends a form.
+/// Sends a form from the sign-in page, as a browser would.
 pub async fn post(client: &reqwest::Client, url: String, fields: &[(&str, &str)]) -> reqwest::Response {
     let (name, kind, body) = form(fields);
-    client.post(url).header(name, kind).body(body).send().await.expect("an answer")
+    let from = url.split("/api/").next().map(|shop| format!("{shop}/sign-in?step=code")).unwrap_or_default();
+    client
+        .post(url)
+        .header(reqwest::header::REFERER, from)
+        .header(name, kind)
+        .body(body)
+        .send()
+        .await
+        .expect("an answer")
 }
 
 /// Runs a test on both databases.
