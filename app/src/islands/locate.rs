@@ -68,10 +68,4 @@ mod browser {
             message.set(denied);
         }
     }
-
-    /// Three decimals, written by the browser: Rust's own way to write floats
-    /// would weigh more than the island.
-    fn rounded(degrees: f64) -> String {
-        js_sys::Number::from(degrees).to_fixed(3).map_or_else(|_| String::new(), String::from)
-    }
 }
