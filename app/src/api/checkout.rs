@@ -9,7 +9,7 @@ use ui::AppError;
 #[cfg(feature = "ssr")]
 use super::{
     cx::{Cx, fail, member_cx, refuse},
-    form::{go, ranked, sku_id},
+    form::{go, ranked, sku_id, sku_key},
 };
 #[cfg(feature = "ssr")]
 use domain::{
@@ -164,9 +164,9 @@ async fn keep_choices(cx: &Cx, form: &CheckoutFields) -> Result<(), AppError> {
     }
     let basket = cx.shop.basket(&cx.visit).await.map_err(fail)?;
     for line in &basket.lines {
-        let sku = line.card.sku.as_str();
-        let Some(choice) = form.sub.get(sku) else { continue };
-        let chosen = match form.rank.get(sku) {
+        let key = sku_key(line.card.sku.as_str());
+        let Some(choice) = form.sub.get(&key) else { continue };
+        let chosen = match form.rank.get(&key) {
             Some(ranks) if choice == "chosen" => ranked(ranks)?,
             _ => Vec::new(),
         };

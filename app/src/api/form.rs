@@ -53,7 +53,13 @@ mod server {
         SkuId::parse(text).map_err(|_| refuse(UserError::invalid("sku")))
     }
 
-    /// The substitutes that were given a rank, in its order: `{sku: "1"}`. A
+    /// The key by which a form's map names a SKU, such as `rank[s018f…]`: with a
+    /// letter before the id, since what begins with a digit is read as a place in a list.
+    pub fn sku_key(sku: &str) -> String {
+        format!("s{sku}")
+    }
+
+    /// The substitutes that were given a rank, in its order: `{ssku: "1"}`. A
     /// rank given twice is decided by the SKU, so that the answer is always the same.
     ///
     /// # Errors
@@ -62,7 +68,7 @@ mod server {
         let mut chosen: Vec<(u8, SkuId)> = Vec::new();
         for (sku, rank) in ranks {
             if let Ok(rank @ 1..=9) = rank.parse::<u8>() {
-                chosen.push((rank, sku_id(sku)?));
+                chosen.push((rank, sku_id(sku.strip_prefix('s').unwrap_or_default())?));
             }
         }
         chosen.sort();
@@ -75,9 +81,20 @@ mod server {
 
         #[test]
         fn substitutes_come_in_the_order_of_their_ranks() {
-            let ranks = [("b", "1"), ("a", "2"), ("c", ""), ("d", "x")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let ranks = [("b", "1"), ("a", "2"), ("c", ""), ("d", "x")].map(|(k, v)| (sku_key(k), v.to_owned()));
             let chosen = ranked(&HashMap::from(ranks)).expect("all are ids");
             assert_eq!(chosen.iter().map(SkuId::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        }
+
+        #[test]
+        fn a_map_by_sku_is_read_as_a_browser_sends_it() {
+            use leptos::server_fn::serde_qs;
+            let sku = "01a2015f-0646-7558-a4cb-b354d4724ffd";
+            let body = format!("rank%5B{}%5D=1", sku_key(sku));
+            let read: HashMap<String, HashMap<String, String>> =
+                serde_qs::Config::new(5, false).deserialize_str(&body).expect("a map");
+            let chosen = ranked(&read["rank"]).expect("an id");
+            assert_eq!(chosen.iter().map(SkuId::as_str).collect::<Vec<_>>(), [sku]);
         }
     }
 }

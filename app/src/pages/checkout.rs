@@ -8,6 +8,7 @@ use super::load::loaded;
 use super::missing::{IfMissing, reasons};
 use super::sums::{Rejected, Sums};
 use super::words;
+use crate::api::form::sku_key;
 use crate::api::checkout::{CheckoutFields, NEW_ADDRESS, checkout};
 use crate::api::cx::visit;
 use crate::islands::CheckoutLive;
@@ -308,7 +309,7 @@ fn Line(line: BasketLine) -> impl IntoView {
                 <div class="line-foot"><StateBadge live=card.live.clone() /><Money amount=line.total size="s" tone="price" /></div>
                 <details class="choice-details">
                     <summary><Icon name="swap" size=16 />{tr!(lang, checkout.if_missing, choice = text::choice(lang, &line.substitution.choice))}<Icon name="down" size=14 /></summary>
-                    <IfMissing substitution=line.substitution.clone() product=card.name.clone() choice_name=format!("sub[{sku}]") rank_name=format!("rank[{sku}]") />
+                    <IfMissing substitution=line.substitution.clone() product=card.name.clone() choice_name=format!("sub[{}]", sku_key(&sku)) rank_name=format!("rank[{}]", sku_key(&sku)) />
                 </details>
             </div>
         </li>

@@ -3,6 +3,7 @@
 //! the names of the fields differ.
 
 use super::words;
+use crate::api::form::sku_key;
 use domain::view::{Candidate, Lang, SubstitutionView};
 use leptos::prelude::*;
 use ui::components::{Choice, Money, Picture, StateBadge};
@@ -63,7 +64,7 @@ fn Ranks(substitution: SubstitutionView, name: String) -> impl IntoView {
             <ul class="rows">
                 {substitution.candidates.iter().map(|candidate| view! {
                     <li class="candidate">
-                        <Rank name=format!("{name}[{}]", candidate.card.sku) product=candidate.card.name.clone() rank=rank_of(candidate) />
+                        <Rank name=format!("{name}[{}]", sku_key(candidate.card.sku.as_str())) product=candidate.card.name.clone() rank=rank_of(candidate) />
                         <Picture name=candidate.card.picture.clone() size=48 />
                         <span class="candidate-text">
                             <span>{candidate.card.name.clone()}</span>
