@@ -25,7 +25,7 @@ export function binary() {
 /** The environment without what a developer may have set for a shop of their own. */
 function environment() {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('ZAIJIA_') || name === 'ZAIJIA_SITE');
-  return { ...Object.fromEntries(kept), ZAIJIA_LOG_FILTER: process.env.ZAIJIA_LOG_FILTER ?? 'warn' };
+  return { ...Object.fromEntries(kept), ZAIJIA_LOG_FILTER: process.env.ZAIJIA_LOG_FILTER ?? 'warn,sqlx=error' };
 }
 
 async function freePort() {

@@ -52,11 +52,13 @@ function textOf(html) {
 export class Shopper {
   /** @type {import('@playwright/test').APIRequestContext} */
   #http;
+  #url;
   phone = '';
 
-  /** @param {import('@playwright/test').APIRequestContext} http */
-  constructor(http) {
+  /** @param {import('@playwright/test').APIRequestContext} http @param {string} url */
+  constructor(http, url) {
     this.#http = http;
+    this.#url = url;
   }
 
   /** A guest of the shop.
@@ -65,7 +67,7 @@ export class Shopper {
     return new Shopper(await request.newContext({
       baseURL: shop.url,
       extraHTTPHeaders: { accept: 'text/html', 'accept-language': lang, 'sec-fetch-site': 'same-origin', origin: shop.url },
-    }));
+    }), shop.url);
   }
 
   /** A member with a new phone.
@@ -84,9 +86,9 @@ export class Shopper {
   }
 
   /** Sends a plain form; answers where it led. A refused form is an error.
-   * @param {string} path @param {Form} form */
-  async post(path, form) {
-    const answer = await this.#http.post(path, { form });
+   * @param {string} path @param {Form} form @param {string} [from] the page that it stands on */
+  async post(path, form, from = '/') {
+    const answer = await this.#http.post(path, { form, headers: { referer: new URL(from, this.#url).href } });
     if (!answer.ok() || answer.url().includes('__err=')) throw new Error(`${path}: ${answer.status()} ${answer.url()}`);
     return answer;
   }
@@ -138,7 +140,7 @@ export class Shopper {
       const open = tags(html, 'input').find((input) => input.name === 'slot' && !('disabled' in input));
       form.slot = open?.value ?? '';
     }
-    const answer = await this.post('/api/checkout/place', form);
+    const answer = await this.post('/api/checkout/place', form, '/checkout?kind=pickup');
     const code = new URL(answer.url()).pathname.match(/^\/pay\/([^/]+)$/)?.[1];
     if (!code) throw new Error(`placing an order led to ${answer.url()}`);
     return code;

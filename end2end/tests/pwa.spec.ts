@@ -1,6 +1,6 @@
 // The shop as an installed app: manifest, service worker, the offline page with
 // what is in the basket, and nothing private in any cache.
-import { GOODS, signIn } from '../src/actions.ts';
+import { expectBasket, GOODS, signIn } from '../src/actions.ts';
 import { expect, remember, serveShop, shop, test, words } from '../src/test.ts';
 
 serveShop();
@@ -25,7 +25,7 @@ test('without a network the offline page shows what is in the basket', async ({ 
   // A product put in, and its basket seen once, so that there is something to remember.
   await page.goto(`/p/${GOODS.milk.code}`);
   await page.getByRole('button', { name: t('catalogue.add') }).first().click();
-  await expect(page.getByRole('link', { name: t.like('words.basket') }).first()).toContainText('1');
+  await expectBasket(page, t, 1);
   await page.goto('/basket');
   await expect(page.getByRole('heading', { name: GOODS.milk.zh })).toBeVisible();
   await context.setOffline(true);
