@@ -6,11 +6,8 @@ import { shop, type Words } from './test.ts';
 
 /** Goods of the demo supermarket, with plenty on the shelf of the first store. */
 export const GOODS = {
-  milk: { code: 'DF003', zh: '低脂鲜牛奶', en: 'Fresh low-fat milk' },
-  otherMilk: { code: 'DF005', zh: '零乳糖鲜牛奶', en: 'Fresh lactose-free milk' },
-  bigMilk: { code: 'DF007', zh: '在架优选鲜牛奶', en: 'Zaijia Select fresh milk' },
-  powder: { code: 'DU014', zh: '全脂奶粉', en: 'Whole milk powder' },
-  cheese: { code: 'DC003', zh: '儿童奶酪棒（原味）', en: "Children's cheese sticks" },
+  milk: { code: 'DF003', zh: '低脂鲜牛奶 950ml', en: 'Fresh low-fat milk 950 ml' },
+  bigMilk: { code: 'DF007', zh: '在架优选鲜牛奶 1.5L', en: 'Zaijia Select fresh milk 1.5 L' },
 } as const;
 
 export type Goods = (typeof GOODS)[keyof typeof GOODS];
@@ -56,7 +53,7 @@ export async function addHere(page: Page, t: Words, packs: number): Promise<void
 /** The radios of "if missing", opened if they are folded. */
 export async function openChoice(page: Page, t: Words, name: string): Promise<Locator> {
   const choices = page.getByRole('group', { name: t('basket.if_missing_of', { name }) });
-  if (!(await choices.isVisible())) await page.getByText(t.like('basket.if_missing')).first().click();
+  if (!(await choices.isVisible())) await page.getByRole('main').getByText(t('catalogue.if_missing'), { exact: true }).click();
   await expect(choices).toBeVisible();
   return choices;
 }

@@ -97,7 +97,7 @@ test('the tills empty a shelf on an open page, and the checkout asks for a subst
 
   // The checkout that is open says so by itself, and offers what can stand in.
   const short = checkout.getByRole('alert').filter({ hasText: t('checkout.short_title') });
-  await expect(short).toContainText(t('checkout.gone_text', { name: '切达奶酪片' }), { timeout: WITHIN_MS });
+  await expect(short).toContainText(t('checkout.gone_text', { name: '切达奶酪片 12片' }), { timeout: WITHIN_MS });
   const swap = short.getByRole('button', { name: t.like('checkout.swap_named') }).first();
   const name = (await swap.getAttribute('aria-label'))?.replace(t('checkout.swap_named', { name: '' }), '') ?? '';
   await swap.click();
