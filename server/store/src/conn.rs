@@ -7,7 +7,8 @@
 use crate::{Error, Result};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
 use sqlx::pool::PoolConnection;
-use sqlx::{FromRow, Postgres, SqlSafeStr, Sqlite};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, SqlStr, Sqlite};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -172,16 +173,58 @@ macro_rules! bind {
     }};
 }
 
+/// Above so many parameters, SQLite gets a statement without their numbers.
+const NUMBERED_MAX: usize = 50;
+
+/// The statement with `?` in place of `$1`, and its parameters in the order in
+/// which they stand there.
+///
+/// SQLite keeps `$1` as a name, and looks for names one after another: a
+/// statement with 20,000 of them would take seconds to bind.
+fn unnumbered<'v, 'a>(sql: SqlStr, vals: &'v [Val<'a>]) -> (SqlStr, Cow<'v, [Val<'a>]>) {
+    if vals.len() <= NUMBERED_MAX {
+        return (sql, Cow::Borrowed(vals));
+    }
+    let mut text = String::with_capacity(sql.as_str().len());
+    let mut order = Vec::with_capacity(vals.len());
+    let mut parts = sql.as_str().split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let val = part[..digits].parse::<usize>().ok().and_then(|n| vals.get(n.checked_sub(1)?));
+        match val {
+            Some(val) => {
+                text.push('?');
+                order.push(val.clone());
+            }
+            // No parameter of ours: leave the whole statement as it is.
+            None => return (sql, Cow::Borrowed(vals)),
+        }
+        text.push_str(&part[digits..]);
+    }
+    // The bound of SQLite; a parameter that stands twice counts twice here.
+    if order.len() > 32_766 {
+        return (sql, Cow::Borrowed(vals));
+    }
+    (AssertSqlSafe(text).into_sql_str(), Cow::Owned(order))
+}
+
 macro_rules! on_both {
     ($self:expr, $sql:expr, $vals:expr, query $method:ident) => {
         match &mut $self.inner {
-            Inner::Sqlite(c) => bind!(sqlx::query::<Sqlite>($sql), $vals).$method(&mut **c).await?.rows_affected(),
+            Inner::Sqlite(c) => {
+                let (sql, vals) = unnumbered($sql.into_sql_str(), $vals);
+                bind!(sqlx::query::<Sqlite>(sql), vals.iter()).$method(&mut **c).await?.rows_affected()
+            }
             Inner::Postgres(c) => bind!(sqlx::query::<Postgres>($sql), $vals).$method(&mut **c).await?.rows_affected(),
         }
     };
     ($self:expr, $sql:expr, $vals:expr, $row:ty, $method:ident) => {
         match &mut $self.inner {
-            Inner::Sqlite(c) => bind!(sqlx::query_as::<Sqlite, $row>($sql), $vals).$method(&mut **c).await?,
+            Inner::Sqlite(c) => {
+                let (sql, vals) = unnumbered($sql.into_sql_str(), $vals);
+                bind!(sqlx::query_as::<Sqlite, $row>(sql), vals.iter()).$method(&mut **c).await?
+            }
             Inner::Postgres(c) => bind!(sqlx::query_as::<Postgres, $row>($sql), $vals).$method(&mut **c).await?,
         }
     };
@@ -276,5 +319,15 @@ mod tests {
     fn rows_from_code_are_numbered_through() {
         assert_eq!(values(3, 2, 2), "($3, $4), ($5, $6)");
         assert_eq!(list(2, 3), "$2, $3, $4");
+    }
+
+    #[test]
+    fn many_parameters_lose_their_numbers_and_keep_their_places() {
+        let numbers: Vec<Val<'_>> = (1..=60_i64).map(Val::from).collect();
+        let (sql, vals) = unnumbered("a = $2 AND b IN ($1, $60) AND c = $2".into_sql_str(), &numbers);
+        assert_eq!(sql.as_str(), "a = ? AND b IN (?, ?) AND c = ?");
+        assert_eq!(vals.as_ref(), [2_i64, 1, 60, 2].map(Val::from));
+        let (sql, vals) = unnumbered("a = $2".into_sql_str(), &numbers[..2]);
+        assert_eq!((sql.as_str(), vals.len()), ("a = $2", 2));
     }
 }
