@@ -55,10 +55,11 @@ pub(crate) fn provide_contexts(visitor: &Visitor) {
     provide_context(FormError(error_of(&visitor.path)));
 }
 
-/// The error that a plain form came back with: `?__path=…&__err=…`.
+/// The error that a plain form came back with: `?__path=…&__err=…`. A form
+/// refused twice comes back with both; the last one counts.
 fn error_of(path: &str) -> Option<AppError> {
     let query = path.split_once('?')?.1;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("__err="))?;
+    let value = query.split('&').filter_map(|pair| pair.strip_prefix("__err=")).next_back()?;
     AppError::from_query(&value.replace("%3D", "=").replace("%3d", "="))
 }
 

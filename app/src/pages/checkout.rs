@@ -245,6 +245,8 @@ fn Slots(windows: Vec<SlotView>) -> impl IntoView {
             _ => days.push((slot.day.clone(), vec![slot])),
         }
     }
+    // Unfolded are the chosen day and the first with a place: what can be chosen is seen.
+    let first = days.iter().find(|(_, of_day)| of_day.iter().any(|slot| slot.open)).map(|(day, _)| day.clone());
     view! {
         <section class="card" aria-labelledby="slot-h">
             <h2 id="slot-h">{tr!(lang, checkout.slot)}</h2>
@@ -252,18 +254,33 @@ fn Slots(windows: Vec<SlotView>) -> impl IntoView {
             {days.is_empty().then(|| view! { <Note kind="warn">{tr!(lang, checkout.no_slots)}</Note> })}
             <div class="slot-days">
                 {days.into_iter().map(|(day, of_day)| {
-                    let name = of_day.first().map(|slot| text::day(lang, &slot.day_code, &day)).unwrap_or_default();
-                    let date = day.get(5..).unwrap_or_default().to_owned();
-                    let date = (name != date).then_some(date);
-                    view! {
-                        <fieldset class="slot-day">
-                            <legend>{name}{date.map(|date| view! { " "<span class="muted small">{date}</span> })}</legend>
-                            <div class="slots">{of_day.into_iter().map(|slot| view! { <SlotTile window=slot /> }).collect_view()}</div>
-                        </fieldset>
-                    }
+                    let open = of_day.iter().any(|slot| slot.chosen) || first.as_ref() == Some(&day);
+                    view! { <Day day=day windows=of_day open=open /> }
                 }).collect_view()}
             </div>
         </section>
+    }
+}
+
+/// The slots of one day; the other days are folded.
+#[component]
+fn Day(day: String, windows: Vec<SlotView>, open: bool) -> impl IntoView {
+    let lang = lang();
+    let name = windows.first().map(|slot| text::day(lang, &slot.day_code, &day)).unwrap_or_default();
+    let date = day.get(5..).filter(|date| *date != name).map(str::to_owned);
+    let count = windows.iter().filter(|slot| slot.open).count();
+    view! {
+        <details class="slot-day" data-line=day open=open>
+            <summary class="slot-day-head">
+                <span>{name.clone()}{date.map(|date| view! { " "<span class="muted small">{date}</span> })}</span>
+                <span class="muted small">{tr!(lang, checkout.slot_count, n = count)}</span>
+                <Icon name="down" size=16 />
+            </summary>
+            <fieldset>
+                <legend class="visually-hidden">{name}</legend>
+                <div class="slots">{windows.into_iter().map(|slot| view! { <SlotTile window=slot /> }).collect_view()}</div>
+            </fieldset>
+        </details>
     }
 }
 

@@ -35,7 +35,7 @@ fn guest() -> impl IntoView {
 
 fn page(member: &MemberView) -> impl IntoView + use<> {
     let lang = lang();
-    let (unpaid, open, done) = member.orders;
+    let (unpaid, open, _) = member.orders;
     let name = if member.name.is_empty() { tr!(lang, member.no_name).to_owned() } else { member.name.clone() };
     let mut entries = vec![
         Entry { href: "/me/addresses", icon: "pin", label: tr!(lang, member.addresses), end: String::new() },
@@ -59,7 +59,7 @@ fn page(member: &MemberView) -> impl IntoView + use<> {
                 <ul class="order-entries" role="list">
                     <li><a href="/orders?tab=unpaid"><Icon name="clock" />{tr!(lang, member.orders_unpaid)}<Count n=unpaid /></a></li>
                     <li><a href="/orders?tab=open"><Icon name="truck" />{tr!(lang, member.orders_open)}<Count n=open /></a></li>
-                    <li><a href="/orders?tab=done"><Icon name="check" />{tr!(lang, member.orders_done)}<span class="muted small num">{done}</span></a></li>
+                    <li><a href="/orders?tab=done"><Icon name="check" />{tr!(lang, member.orders_done)}</a></li>
                     <li><a href="/orders"><Icon name="receipt" />{tr!(lang, member.all_orders)}</a></li>
                 </ul>
             </section>
