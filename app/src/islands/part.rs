@@ -172,6 +172,10 @@ fn put(name: &str, new: &Element) {
     if old.replace_with_with_node_1(new).is_err() {
         return reload();
     }
+    // The refusal of the form before is over.
+    if let Some(flash) = document().and_then(|document| document.get_element_by_id("flash")) {
+        flash.remove();
+    }
     for selector in opened {
         if let Ok(Some(details)) = new.query_selector(&selector) {
             let _ = details.set_attribute("open", "");
