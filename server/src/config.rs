@@ -216,7 +216,7 @@ fn write_new(path: &Path) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     let key: [u8; 32] = rand::random();
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = service::members::hex(&key);
     file.write_all(hex.as_bytes())?;
     file.sync_all()
 }

@@ -129,6 +129,9 @@ struct Watched {
     mailboxes: HashMap<u64, Arc<Mailbox>>,
 }
 
+/// What a new stream watches, and where its states go.
+type Fresh = (Vec<SkuId>, Arc<Mailbox>);
+
 /// Where a stream is entered.
 enum Entered {
     Stock(StoreId, Vec<SkuId>),
@@ -198,7 +201,7 @@ impl Hub {
 
     /// Enters new streams and gives them the full state, all of a store together.
     async fn obey(&mut self, batch: Vec<Command>) {
-        let mut fresh: HashMap<StoreId, Vec<(Vec<SkuId>, Arc<Mailbox>)>> = HashMap::new();
+        let mut fresh: HashMap<StoreId, Vec<Fresh>> = HashMap::new();
         for command in batch {
             match command {
                 Command::Stock { id, store, skus, mailbox } => {

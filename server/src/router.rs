@@ -145,6 +145,7 @@ fn log_answer(response: &axum::http::Response<impl Sized>, took: Duration, _: &t
 }
 
 /// A defect: logged with a reference that the visitor sees, too.
+#[expect(clippy::needless_pass_by_value, reason = "as the layer calls it")]
 fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let reference = service::members::reference();
     let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());

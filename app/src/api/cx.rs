@@ -239,6 +239,7 @@ fn changes_basket(parts: &Parts) -> bool {
 
 /// An error for the visitor: with its status, its sentence, and an entry in the
 /// log (under a reference that the visitor sees) if it is an internal one.
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 pub fn fail(error: service::Error) -> AppError {
     let mut shown = AppError::from(error.user());
     if error.is_internal() {
@@ -254,6 +255,7 @@ pub fn refuse(error: impl Into<AppError>) -> AppError {
     answer(error.into())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn session_failed(error: tower_sessions::session::Error) -> AppError {
     fail(service::Error::Internal(chain(&error)))
 }

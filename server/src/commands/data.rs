@@ -14,6 +14,7 @@ use store::exports;
 
 /// What is imported.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Import {
     /// Folders or files: stores, slots, categories, skus, stock, sales, offers, banners as .csv or .xlsx.
     #[arg(required_unless_present = "demo", value_name = "PATH")]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -165,9 +166,9 @@ pub fn form(fields: &[(&str, &str)]) -> (reqwest::header::HeaderName, &'static s
     let encode = |text: &str| {
         text.bytes().fold(String::new(), |mut out, byte| {
             if byte.is_ascii_alphanumeric() {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             } else {
-                out.push_str(&format!("%{byte:02X}"))
+                write!(out, "%{byte:02X}").expect("a String takes all");
             }
             out
         })
