@@ -73,7 +73,8 @@ async fn a_hundred_thousand_skus(store: &Store) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures; run it in release"]
 async fn on_sqlite() {
-    a_hundred_thousand_skus(&store::testing::sqlite().await).await;
+    let store = store::testing::sqlite().await;
+    a_hundred_thousand_skus(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
