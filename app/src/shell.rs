@@ -2,7 +2,7 @@
 //! main, footer, and the places for messages.
 
 use crate::api::cx::{Theme, Visitor, visit};
-use crate::islands::{AddToBasket, AddTexts, SearchBox, SearchTexts, SubmitOnce};
+use crate::islands::{AddTexts, AddToBasket, SearchBox, SearchTexts, SubmitOnce};
 use domain::view::Lang;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -66,8 +66,10 @@ fn error_of(path: &str) -> Option<AppError> {
 /// The path and query of the page, without the error of a form.
 pub fn here(visitor: &Visitor) -> String {
     let Some((path, query)) = visitor.path.split_once('?') else { return visitor.path.clone() };
-    let kept: Vec<&str> =
-        query.split('&').filter(|pair| !["__err=", "__path=", "added="].iter().any(|own| pair.starts_with(own))).collect();
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !["__err=", "__path=", "added="].iter().any(|own| pair.starts_with(own)))
+        .collect();
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 

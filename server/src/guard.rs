@@ -107,6 +107,8 @@ pub fn policy(nonce: &str) -> Option<HeaderValue> {
 
 /// The policy of Swagger UI, which styles itself.
 const SWAGGER: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+/// The policy of the service worker, which fetches what it keeps.
+const WORKER: &str = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'";
 /// The policy of everything that is no page.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -130,7 +132,12 @@ pub async fn headers(State(server): State<Server>, request: Request, next: Next)
     set(header::REFERRER_POLICY, "same-origin");
     set(HeaderName::from_static("permissions-policy"), "geolocation=(self), camera=(), microphone=(), payment=()");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    set(header::CONTENT_SECURITY_POLICY, if path.starts_with("/swagger") { SWAGGER } else { NOTHING });
+    let policy = match path.as_str() {
+        "/sw.js" => WORKER,
+        path if path.starts_with("/swagger") => SWAGGER,
+        _ => NOTHING,
+    };
+    set(header::CONTENT_SECURITY_POLICY, policy);
     if server.config.is_https() {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }

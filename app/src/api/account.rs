@@ -106,8 +106,10 @@ pub struct AddressFields {
 impl From<AddressView> for AddressFields {
     fn from(address: AddressView) -> Self {
         let degrees = |e6: Option<i64>| {
-            e6.map(|e6| format!("{}{}.{:06}", if e6 < 0 { "-" } else { "" }, e6.abs() / 1_000_000, e6.abs() % 1_000_000))
-                .unwrap_or_default()
+            e6.map(|e6| {
+                format!("{}{}.{:06}", if e6 < 0 { "-" } else { "" }, e6.abs() / 1_000_000, e6.abs() % 1_000_000)
+            })
+            .unwrap_or_default()
         };
         Self {
             id: address.id.to_string(),
@@ -150,7 +152,8 @@ pub async fn request_code(
     /// Mobile number.
     phone: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.keep_input(SIGN_IN, &phone).await?;
@@ -165,7 +168,8 @@ pub async fn sign_in(
     /// The code.
     code: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     let phone: Option<String> = cx.kept_input(SIGN_IN).await?;
@@ -189,9 +193,11 @@ pub async fn sign_out() -> Result<(), AppError> {
 #[server(prefix = "/api", endpoint = "account/address_save")]
 pub async fn address_save(
     /// The form.
-    #[server(flatten)] form: AddressFields,
+    #[server(flatten)]
+    form: AddressFields,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = member_cx().await?;
     cx.keep_input(ADDRESS, &form).await?;

@@ -39,7 +39,8 @@ pub async fn basket_add(
     /// Packs.
     packs: i64,
     /// The page to come back to.
-    #[server(default)] back: Option<String>,
+    #[server(default)]
+    back: Option<String>,
 ) -> Result<i64, AppError> {
     let cx = cx().await?;
     let qty = cx.shop.add(&cx.visit, &sku_id(&sku)?, Packs(packs)).await.map_err(fail)?;
@@ -55,9 +56,11 @@ pub async fn basket_set(
     /// Packs.
     packs: i64,
     /// Added to `packs`.
-    #[server(default)] step: i64,
+    #[server(default)]
+    step: i64,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     let packs = Packs(packs.saturating_add(step).max(0));
@@ -72,7 +75,8 @@ pub async fn basket_remove(
     /// The SKU.
     sku: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.shop.set_qty(&cx.visit, &sku_id(&sku)?, Packs::ZERO).await.map_err(fail)?;
@@ -84,7 +88,8 @@ pub async fn basket_remove(
 #[server(prefix = "/api", endpoint = "basket/undo")]
 pub async fn basket_undo(
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     cx.shop.undo(&cx.visit).await.map_err(fail)?;
@@ -100,9 +105,11 @@ pub async fn basket_substitution(
     /// `refund`, `best_match`, `chosen` or `ask_me`.
     choice: String,
     /// Ranks of the chosen substitutes by SKU.
-    #[server(default)] rank: HashMap<String, String>,
+    #[server(default)]
+    rank: HashMap<String, String>,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     let chosen = if choice == "chosen" { ranked(&rank)? } else { Vec::new() };

@@ -71,7 +71,10 @@ const FORM: &str = "checkout";
 /// # Errors
 /// `sign_in_first`, `basket_empty`, internal ones.
 #[cfg(feature = "ssr")]
-pub async fn checkout(kind: Option<String>, coupon: Option<String>) -> Result<(CheckoutView, CheckoutFields), AppError> {
+pub async fn checkout(
+    kind: Option<String>,
+    coupon: Option<String>,
+) -> Result<(CheckoutView, CheckoutFields), AppError> {
     let cx = member_cx().await?;
     let mut typed: CheckoutFields = cx.kept_input(FORM).await?.unwrap_or_default();
     // An address that a refused form came back to says what it said before that form.
@@ -80,7 +83,8 @@ pub async fn checkout(kind: Option<String>, coupon: Option<String>) -> Result<(C
         typed.coupon = coupon.unwrap_or(typed.coupon);
     }
     let mut view = cx.shop.checkout(&cx.visit, choice(&typed)).await.map_err(fail)?;
-    for line in &mut view.basket.lines {
+    // What is gone needs them most: something shall take its place.
+    for line in view.basket.lines.iter_mut().chain(&mut view.basket.gone) {
         if line.substitution.candidates.is_empty() {
             line.substitution.candidates = cx.shop.candidates(&cx.visit, &line.card.sku).await.map_err(fail)?;
         }
@@ -110,7 +114,8 @@ fn choice(typed: &CheckoutFields) -> CheckoutChoice {
 #[server(prefix = "/api", endpoint = "checkout/place")]
 pub async fn checkout_place(
     /// The form.
-    #[server(flatten)] form: CheckoutFields,
+    #[server(flatten)]
+    form: CheckoutFields,
 ) -> Result<String, AppError> {
     let cx = member_cx().await?;
     let mut form = form;
@@ -130,7 +135,8 @@ pub async fn checkout_adjust(
     /// What changes.
     adjust: String,
     /// The form.
-    #[server(flatten)] form: CheckoutFields,
+    #[server(flatten)]
+    form: CheckoutFields,
 ) -> Result<(), AppError> {
     let cx = member_cx().await?;
     let mut form = form;

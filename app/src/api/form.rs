@@ -9,8 +9,8 @@ mod server {
     use crate::api::cx::{is_plain_form, refuse, safe_back};
     use axum::http::request::Parts;
     use axum::http::{HeaderValue, StatusCode, header};
-    use domain::ids::SkuId;
     use domain::UserError;
+    use domain::ids::SkuId;
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
     use std::collections::HashMap;

@@ -79,7 +79,8 @@ pub async fn orders_line_choice(
     /// `refund`, `best_match`, `chosen` or `ask_me`.
     choice: String,
     /// Ranks of the chosen substitutes by SKU.
-    #[server(default)] rank: HashMap<String, String>,
+    #[server(default)]
+    rank: HashMap<String, String>,
 ) -> Result<(), AppError> {
     let cx = member_cx().await?;
     let chosen = if choice == "chosen" { ranked(&rank)? } else { Vec::new() };

@@ -23,7 +23,8 @@ pub async fn set_lang(
     /// Language tag.
     lang: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     let lang = Lang::parse(&lang).ok_or_else(|| refuse(UserError::invalid("lang")))?;
@@ -38,7 +39,8 @@ pub async fn set_theme(
     /// Colours.
     theme: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
     keep(&cx, "theme", Theme::parse(&theme).as_str());
@@ -50,13 +52,17 @@ pub async fn set_theme(
 #[server(prefix = "/api", endpoint = "settings/store")]
 pub async fn set_store(
     /// The store's code; empty for the nearest.
-    #[server(default)] store: String,
+    #[server(default)]
+    store: String,
     /// Latitude in degrees.
-    #[server(default)] lat: String,
+    #[server(default)]
+    lat: String,
     /// Longitude in degrees.
-    #[server(default)] lon: String,
+    #[server(default)]
+    lon: String,
     /// The page to come back to.
-    #[server(default)] back: String,
+    #[server(default)]
+    back: String,
 ) -> Result<String, AppError> {
     let cx = cx().await?;
     let code = if store.is_empty() { nearest(&cx, &lat, &lon).await? } else { store };

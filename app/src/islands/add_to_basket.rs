@@ -45,7 +45,9 @@ mod browser {
     pub(super) fn listen(texts: StoredValue<AddTexts>) {
         let handle = window_event_listener_untyped("submit", move |event| {
             let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
-            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
+                return;
+            };
             // "Buy now" goes on to another page: a plain POST does that.
             let goes_on = event.submitter().is_some_and(|button| button.has_attribute("data-plain"));
             if event.default_prevented() || goes_on || !form.has_attribute("data-add") {
@@ -63,7 +65,8 @@ mod browser {
         let packs = data.get("packs").as_string().and_then(|text| text.parse().ok()).unwrap_or(1);
         let busy = move |busy: bool| {
             if let Some(button) = &button {
-                let _ = if busy { button.set_attribute("aria-busy", "true") } else { button.remove_attribute("aria-busy") };
+                let _ =
+                    if busy { button.set_attribute("aria-busy", "true") } else { button.remove_attribute("aria-busy") };
             }
         };
         busy(true);

@@ -34,7 +34,9 @@ mod browser {
         let own = sender.clone();
         let submit = window_event_listener_untyped("submit", move |event| {
             let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
-            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
+                return;
+            };
             let in_part = part("basket").is_some_and(|part| part.contains(Some(&form)));
             if event.default_prevented() || !in_part || !form.has_attribute("data-enhance") {
                 return;
@@ -47,8 +49,11 @@ mod browser {
         let own = sender.clone();
         // A number that was typed counts when it is left.
         let change = window_event_listener_untyped("change", move |event| {
-            let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else { return };
-            let form = input.closest("form[data-qty]").ok().flatten().and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
+            let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else {
+                return;
+            };
+            let form =
+                input.closest("form[data-qty]").ok().flatten().and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
             if let Some(post) = form.and_then(|form| show_at_once(&form, None)) {
                 own.send(post);
             }
@@ -134,7 +139,10 @@ mod browser {
     fn set_money(selector: &str, amount: domain::Fen) {
         let (sign, whole, fen) = price_parts(amount);
         for element in all(selector) {
-            set_parts(&element, &format!("{sign}<span class=\"money-sign\">¥</span>{whole}<span class=\"money-fen\">.{fen}</span>"));
+            set_parts(
+                &element,
+                &format!("{sign}<span class=\"money-sign\">¥</span>{whole}<span class=\"money-fen\">.{fen}</span>"),
+            );
         }
     }
 

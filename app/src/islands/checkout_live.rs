@@ -40,7 +40,8 @@ mod browser {
         let own = sender.clone();
         let change = window_event_listener_untyped("change", move |event| {
             let control = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-            let recalculates = control.and_then(|control| control.closest("[data-recalculate]").ok().flatten()).is_some();
+            let recalculates =
+                control.and_then(|control| control.closest("[data-recalculate]").ok().flatten()).is_some();
             if recalculates {
                 keep(&own, None);
             }

@@ -71,7 +71,9 @@ mod browser {
         detail.set_bubbles(false);
         // As text: who listens reads JSON anyway.
         detail.set_detail(&message.into());
-        if let (Some(document), Ok(event)) = (document(), CustomEvent::new_with_event_init_dict("zaijia:stock", &detail)) {
+        if let (Some(document), Ok(event)) =
+            (document(), CustomEvent::new_with_event_init_dict("zaijia:stock", &detail))
+        {
             let _ = document.dispatch_event(&event);
         }
     }

@@ -8,30 +8,30 @@ mod add_to_basket;
 mod basket_live;
 mod checkout_live;
 mod countdown;
-mod draft;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod dom;
+mod draft;
 mod live_stock;
 mod locate;
+mod order_live;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod part;
 mod search_box;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod stock_event;
-mod order_live;
 mod submit_once;
-mod use_position;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod toast;
+mod use_position;
 
 pub use add_to_basket::*;
-pub use countdown::*;
-pub use use_position::*;
-pub use submit_once::*;
-pub use order_live::*;
-pub use checkout_live::*;
 pub use basket_live::*;
+pub use checkout_live::*;
+pub use countdown::*;
 pub use draft::*;
 pub use live_stock::*;
 pub use locate::*;
+pub use order_live::*;
 pub use search_box::*;
+pub use submit_once::*;
+pub use use_position::*;

@@ -63,7 +63,9 @@ mod browser {
         });
         let submit = window_event_listener_untyped("submit", move |event| {
             let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
-            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else { return };
+            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
+                return;
+            };
             if form.has_attribute("data-enhance") && !event.default_prevented() {
                 event.prevent_default();
                 if let Some(post) = post_of(&form, event.submitter().as_ref()) {

@@ -156,7 +156,8 @@ async fn fetch_page() -> Option<Document> {
 }
 
 fn part_of(page: &Document, name: &str) -> Option<Element> {
-    let count = page.query_selector("[data-basket-count]").ok()?.and_then(|badge| badge.get_attribute("data-basket-count"));
+    let count =
+        page.query_selector("[data-basket-count]").ok()?.and_then(|badge| badge.get_attribute("data-basket-count"));
     if let Some(count) = count.and_then(|count| count.parse().ok()) {
         super::dom::set_basket_count(count);
     }

@@ -189,7 +189,10 @@ fn recent() -> Vec<Suggestion> {
     let texts: Vec<String> = LocalStorage::get(RECENT).unwrap_or_default();
     texts
         .into_iter()
-        .map(|text| Suggestion { link: format!("/search?q={}", String::from(js_sys::encode_uri_component(&text))), text })
+        .map(|text| Suggestion {
+            link: format!("/search?q={}", String::from(js_sys::encode_uri_component(&text))),
+            text,
+        })
         .collect()
 }
 

@@ -32,7 +32,8 @@ pub fn BasketPage() -> impl IntoView {
 fn page(view: BasketView, choose: &str, guest: bool) -> impl IntoView + use<> {
     let lang = lang();
     let empty = view.lines.is_empty() && view.gone.is_empty();
-    let skus: Vec<String> = view.live().map(|live| live.sku.to_string()).chain(super::live::skus(&view.fill_up)).collect();
+    let skus: Vec<String> =
+        view.live().map(|live| live.sku.to_string()).chain(super::live::skus(&view.fill_up)).collect();
     let draft = view.lines.iter().map(|line| DraftLine { name: line.card.name.clone(), packs: line.qty.0 }).collect();
     let pricing = view.pricing.as_ref().map(domain::pricing::wire::encode);
     view! {
@@ -140,8 +141,10 @@ fn Line(line: BasketLine, open: bool) -> impl IntoView {
 
 #[component]
 fn Labels(labels: Vec<String>) -> impl IntoView {
-    (!labels.is_empty()).then(|| view! {
-        <ul class="labels">{labels.into_iter().take(2).map(|label| view! { <li>{label}</li> }).collect_view()}</ul>
+    (!labels.is_empty()).then(|| {
+        view! {
+            <ul class="labels">{labels.into_iter().take(2).map(|label| view! { <li>{label}</li> }).collect_view()}</ul>
+        }
     })
 }
 
@@ -267,13 +270,15 @@ fn member_saves(lang: Lang, totals: &Totals, guest: bool) -> impl IntoView + use
 #[component]
 fn Undo(view: BasketView) -> impl IntoView {
     let lang = lang();
-    view.undo.map(|(_, packs, name)| view! {
-        <div class="note undo" role="status">
-            <p class="note-text">{tr!(lang, basket.removed, name = name, n = packs.0)}</p>
-            <form class="inline-form" method="post" action="/api/basket/undo" data-enhance>
-                <Back to="/basket" />
-                <button class="button small" type="submit">{tr!(lang, words.undo)}</button>
-            </form>
-        </div>
+    view.undo.map(|(_, packs, name)| {
+        view! {
+            <div class="note undo" role="status">
+                <p class="note-text">{tr!(lang, basket.removed, name = name, n = packs.0)}</p>
+                <form class="inline-form" method="post" action="/api/basket/undo" data-enhance>
+                    <Back to="/basket" />
+                    <button class="button small" type="submit">{tr!(lang, words.undo)}</button>
+                </form>
+            </div>
+        }
     })
 }

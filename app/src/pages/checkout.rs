@@ -8,9 +8,9 @@ use super::load::loaded;
 use super::missing::{IfMissing, reasons};
 use super::sums::{Rejected, Sums};
 use super::words;
-use crate::api::form::sku_key;
 use crate::api::checkout::{CheckoutFields, NEW_ADDRESS, checkout};
 use crate::api::cx::visit;
+use crate::api::form::sku_key;
 use crate::islands::CheckoutLive;
 use crate::shell::query_value;
 use domain::ids::SkuId;
@@ -125,13 +125,15 @@ fn Short(view: CheckoutView) -> impl IntoView {
     let lang = lang();
     let short: Vec<BasketLine> = view.basket.lines.iter().filter(|line| line.short_to.is_some()).cloned().collect();
     let gone = view.basket.gone.clone();
-    (!short.is_empty() || !gone.is_empty()).then(|| view! {
-        <section class="card short" role="alert" aria-labelledby="short-h">
-            <h2 id="short-h"><Icon name="alert" />{tr!(lang, checkout.short_title)}</h2>
-            <ul class="rows" role="list">
-                {short.into_iter().chain(gone).map(|line| view! { <ShortLine line=line /> }).collect_view()}
-            </ul>
-        </section>
+    (!short.is_empty() || !gone.is_empty()).then(|| {
+        view! {
+            <section class="card short" role="alert" aria-labelledby="short-h">
+                <h2 id="short-h"><Icon name="alert" />{tr!(lang, checkout.short_title)}</h2>
+                <ul class="rows" role="list">
+                    {short.into_iter().chain(gone).map(|line| view! { <ShortLine line=line /> }).collect_view()}
+                </ul>
+            </section>
+        }
     })
 }
 
@@ -147,7 +149,8 @@ fn ShortLine(line: BasketLine) -> impl IntoView {
     };
     // A substitute never brings less: it takes the place of all that was wanted.
     let wanted = line.qty.0.max(1);
-    let offers: Vec<Candidate> = line.substitution.candidates.into_iter().filter(|c| c.card.live.max.0 >= wanted).take(3).collect();
+    let offers: Vec<Candidate> =
+        line.substitution.candidates.into_iter().filter(|c| c.card.live.max.0 >= wanted).take(3).collect();
     view! {
         <li class="stack-small short-line">
             <p>{text}</p>
@@ -300,7 +303,11 @@ fn SlotTile(window: SlotView) -> impl IntoView {
 #[component]
 fn Goods(view: CheckoutView) -> impl IntoView {
     let lang = lang();
-    let options = CHOICES.into_iter().filter(|code| *code != "chosen").map(|code| (code.to_owned(), text::choice(lang, code))).collect();
+    let options = CHOICES
+        .into_iter()
+        .filter(|code| *code != "chosen")
+        .map(|code| (code.to_owned(), text::choice(lang, code)))
+        .collect();
     view! {
         <section class="card section" aria-labelledby="goods-h">
             <div class="section-head"><h2 id="goods-h">{tr!(lang, checkout.goods)}</h2><span class="muted small">{tr!(lang, checkout.goods_count, n = view.basket.count.0)}</span></div>

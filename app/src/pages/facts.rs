@@ -2,9 +2,9 @@
 //! the number of pieces is.
 
 use super::words::coupon_rule;
+use domain::Millis;
 use domain::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use domain::view::{Lang, OfferLine, ProductPage};
-use domain::Millis;
 use leptos::prelude::*;
 use ui::components::Section;
 use ui::text::{self, lang};
@@ -69,9 +69,15 @@ pub fn Offers(offers: Vec<OfferLine>, now: Millis) -> impl IntoView {
 #[component]
 pub fn Facts(product: ProductPage) -> impl IntoView {
     let lang = lang();
-    let allergens = product.allergens.iter().map(|code| view! { <li class="tag warn">{text::allergen(lang, code)}</li> }).collect_view();
-    let diet = product.diet.iter().map(|code| view! { <li class="tag good">{text::diet(lang, code)}</li> }).collect_view();
-    let fact = |label: &'static str, value: String| (!value.is_empty()).then(|| view! { <dt>{label}</dt><dd>{value}</dd> });
+    let allergens = product
+        .allergens
+        .iter()
+        .map(|code| view! { <li class="tag warn">{text::allergen(lang, code)}</li> })
+        .collect_view();
+    let diet =
+        product.diet.iter().map(|code| view! { <li class="tag good">{text::diet(lang, code)}</li> }).collect_view();
+    let fact =
+        |label: &'static str, value: String| (!value.is_empty()).then(|| view! { <dt>{label}</dt><dd>{value}</dd> });
     view! {
         <Section title=tr!(lang, catalogue.facts) id="facts" class="card">
             {(!product.description.is_empty()).then(|| view! { <p class="facts-text">{product.description.clone()}</p> })}

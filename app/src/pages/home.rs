@@ -62,38 +62,42 @@ fn page(home: Home) -> impl IntoView + use<> {
 #[component]
 fn Banners(banners: Vec<BannerView>) -> impl IntoView {
     let lang = lang();
-    (!banners.is_empty()).then(|| view! {
-        <ul class="banners" role="list" aria-label=tr!(lang, catalogue.banners)>
-            {banners.into_iter().enumerate().map(|(i, banner)| view! {
-                <li>
-                    <a class="banner" href=banner.link>
-                        <span>
-                            <span class="banner-title">{banner.title}</span>
-                            <span class="banner-text">{banner.text}</span>
-                        </span>
-                        <Picture name=banner.picture eager={i == 0} />
-                    </a>
-                </li>
-            }).collect_view()}
-        </ul>
+    (!banners.is_empty()).then(|| {
+        view! {
+            <ul class="banners" role="list" aria-label=tr!(lang, catalogue.banners)>
+                {banners.into_iter().enumerate().map(|(i, banner)| view! {
+                    <li>
+                        <a class="banner" href=banner.link>
+                            <span>
+                                <span class="banner-title">{banner.title}</span>
+                                <span class="banner-text">{banner.text}</span>
+                            </span>
+                            <Picture name=banner.picture eager={i == 0} />
+                        </a>
+                    </li>
+                }).collect_view()}
+            </ul>
+        }
     })
 }
 
 #[component]
 fn Entries(categories: Vec<CategoryNode>) -> impl IntoView {
     let lang = lang();
-    (!categories.is_empty()).then(|| view! {
-        <nav aria-label=tr!(lang, catalogue.entries)>
-            <ul class="entries" role="list">
-                {categories.into_iter().map(|category| view! {
-                    <li>
-                        <a href=format!("/c/{}", category.code)>
-                            <span class="entry-picture"><Picture name=category.picture size=44 eager=true /></span>
-                            {category.name}
-                        </a>
-                    </li>
-                }).collect_view()}
-            </ul>
-        </nav>
+    (!categories.is_empty()).then(|| {
+        view! {
+            <nav aria-label=tr!(lang, catalogue.entries)>
+                <ul class="entries" role="list">
+                    {categories.into_iter().map(|category| view! {
+                        <li>
+                            <a href=format!("/c/{}", category.code)>
+                                <span class="entry-picture"><Picture name=category.picture size=44 eager=true /></span>
+                                {category.name}
+                            </a>
+                        </li>
+                    }).collect_view()}
+                </ul>
+            </nav>
+        }
     })
 }

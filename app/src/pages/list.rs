@@ -144,7 +144,11 @@ fn Nothing(query: ListQuery, base: String) -> impl IntoView {
     } else {
         ("/c".to_owned(), tr!(lang, catalogue.nothing_action))
     };
-    let text = if query.text.is_empty() && !filtered { tr!(lang, catalogue.search_hint) } else { tr!(lang, catalogue.nothing_text) };
+    let text = if query.text.is_empty() && !filtered {
+        tr!(lang, catalogue.search_hint)
+    } else {
+        tr!(lang, catalogue.nothing_text)
+    };
     view! { <Empty icon="search" title=tr!(lang, catalogue.nothing) text=text href=href action=action /> }
 }
 

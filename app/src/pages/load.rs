@@ -13,7 +13,9 @@ use ui::tr;
 
 /// Waits for a page. Who has to sign in first is led there and back; another
 /// error takes the page's place, with its status.
-pub fn loaded<V: IntoView + 'static>(page: impl Future<Output = Result<V, AppError>> + Send + 'static) -> impl IntoView {
+pub fn loaded<V: IntoView + 'static>(
+    page: impl Future<Output = Result<V, AppError>> + Send + 'static,
+) -> impl IntoView {
     view! {
         <Suspense fallback=|| ()>
             {Suspend::new(async move {

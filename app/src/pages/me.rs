@@ -39,8 +39,18 @@ fn page(member: &MemberView) -> impl IntoView + use<> {
     let name = if member.name.is_empty() { tr!(lang, member.no_name).to_owned() } else { member.name.clone() };
     let mut entries = vec![
         Entry { href: "/me/addresses", icon: "pin", label: tr!(lang, member.addresses), end: String::new() },
-        Entry { href: "/me/substitutes", icon: "swap", label: tr!(lang, member.substitutes), end: text::choice(lang, &member.substitution_default) },
-        Entry { href: "/basket", icon: "ticket", label: tr!(lang, member.coupons), end: tr!(lang, member.coupons_n, n = member.coupons) },
+        Entry {
+            href: "/me/substitutes",
+            icon: "swap",
+            label: tr!(lang, member.substitutes),
+            end: text::choice(lang, &member.substitution_default),
+        },
+        Entry {
+            href: "/basket",
+            icon: "ticket",
+            label: tr!(lang, member.coupons),
+            end: tr!(lang, member.coupons_n, n = member.coupons),
+        },
     ];
     entries.extend(settings_entries(lang));
     view! {

@@ -93,9 +93,7 @@ fn Pickup(code: String) -> impl IntoView {
 #[component]
 fn Facts(view: OrderView) -> impl IntoView {
     let lang = lang();
-    let fact = |label: String, value: String| {
-        (!value.is_empty()).then(|| view! { <dt>{label}</dt><dd>{value}</dd> })
-    };
+    let fact = |label: String, value: String| (!value.is_empty()).then(|| view! { <dt>{label}</dt><dd>{value}</dd> });
     view! {
         <section class="card" aria-label=tr!(lang, orders.slot)>
             <dl class="facts">
@@ -113,7 +111,11 @@ fn Facts(view: OrderView) -> impl IntoView {
 #[component]
 fn Paid(view: OrderView) -> impl IntoView {
     let lang = lang();
-    let label = if view.state.is_paid() || view.refunded.is_positive() { tr!(lang, orders.paid_total) } else { tr!(lang, orders.to_pay) };
+    let label = if view.state.is_paid() || view.refunded.is_positive() {
+        tr!(lang, orders.paid_total)
+    } else {
+        tr!(lang, orders.to_pay)
+    };
     let delivery = (view.kind != "pickup").then_some(view.delivery);
     view! {
         <section class="card section" aria-labelledby="money-h">

@@ -42,7 +42,10 @@ pub fn write(base: &str, query: &ListQuery) -> String {
 
 /// How many filters are set.
 pub fn filters(query: &ListQuery) -> usize {
-    [query.brand.is_some(), query.diet.is_some(), query.without.is_some(), query.in_stock].into_iter().filter(|on| *on).count()
+    [query.brand.is_some(), query.diet.is_some(), query.without.is_some(), query.in_stock]
+        .into_iter()
+        .filter(|on| *on)
+        .count()
 }
 
 /// The query without its filters, on its first page.

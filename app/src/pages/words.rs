@@ -1,11 +1,11 @@
 //! Sentences for the codes that baskets, orders and refunds carry. A code that
 //! the texts do not know is shown as it is, so that a gap is seen.
 
+use domain::Fen;
 use domain::order::State;
 use domain::pricing::{Reason, Winner};
 use domain::substitution;
 use domain::view::{Lang, StepLine, TimelineEntry};
-use domain::Fen;
 use ui::format::{yuan, yuan_short};
 use ui::tr;
 

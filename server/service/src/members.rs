@@ -244,9 +244,9 @@ impl Shop {
     /// `invalid` on `name` if it is longer than 40 characters.
     pub async fn set_name(&self, visit: &Visit, name: &str) -> Result<()> {
         let name = text("name", name, 0, 40)?;
-        self.change_member(visit, name, |conn, (member, name)| Box::pin(async move {
-            Ok(members::set_name(conn, member, name).await?)
-        }))
+        self.change_member(visit, name, |conn, (member, name)| {
+            Box::pin(async move { Ok(members::set_name(conn, member, name).await?) })
+        })
         .await
     }
 
@@ -258,9 +258,9 @@ impl Shop {
         if !["refund", "best_match", "ask_me"].contains(&choice) {
             return Err(UserError::invalid("choice").into());
         }
-        self.change_member(visit, choice.to_owned(), |conn, (member, choice)| Box::pin(async move {
-            Ok(members::set_substitution_default(conn, member, choice).await?)
-        }))
+        self.change_member(visit, choice.to_owned(), |conn, (member, choice)| {
+            Box::pin(async move { Ok(members::set_substitution_default(conn, member, choice).await?) })
+        })
         .await
     }
 
@@ -362,7 +362,8 @@ impl Shop {
     /// `bad_phone`.
     pub async fn set_membership(&self, phone: &str, on: bool, until: Option<Millis>, actor: &str) -> Result<MemberId> {
         let phone = parse_phone(phone)?;
-        let input = (phone.as_str().to_owned(), MemberId::trusted(store::new_id()), on, until, self.now(), actor.to_owned());
+        let input =
+            (phone.as_str().to_owned(), MemberId::trusted(store::new_id()), on, until, self.now(), actor.to_owned());
         self.store()
             .write(SIGN_IN_LANE, input, |conn, (phone, new, on, until, now, actor)| {
                 Box::pin(async move {
@@ -503,7 +504,16 @@ fn address_row(form: &AddressForm) -> Result<AddressRow> {
     };
     // Half a position is none.
     let (lat_e6, lon_e6) = if lat_e6.is_some() && lon_e6.is_some() { (lat_e6, lon_e6) } else { (None, None) };
-    Ok(AddressRow { id, name, phone: phone.as_str().to_owned(), area, detail, lat_e6, lon_e6, is_default: form.is_default })
+    Ok(AddressRow {
+        id,
+        name,
+        phone: phone.as_str().to_owned(),
+        area,
+        detail,
+        lat_e6,
+        lon_e6,
+        is_default: form.is_default,
+    })
 }
 
 /// Degrees as text to millionths of a degree; empty is unknown.

@@ -80,8 +80,13 @@ pub trait Channel: Debug + Send + Sync {
     /// Its name, as written on payments.
     fn name(&self) -> &'static str;
     /// Opens a payment; answers where the member pays. Repeatable by `trade_no`.
-    fn open<'a>(&'a self, trade_no: &'a str, amount: Fen, subject: &'a str, back: &'a str)
-    -> BoxFuture<'a, Result<String>>;
+    fn open<'a>(
+        &'a self,
+        trade_no: &'a str,
+        amount: Fen,
+        subject: &'a str,
+        back: &'a str,
+    ) -> BoxFuture<'a, Result<String>>;
     /// Closes an unpaid payment; paying it afterwards is refused.
     fn close<'a>(&'a self, trade_no: &'a str) -> BoxFuture<'a, Result<()>>;
     /// Asks what became of a payment.

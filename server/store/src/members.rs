@@ -129,7 +129,8 @@ pub async fn spend_try(conn: &mut Conn, phone: &str) -> Result<bool> {
 
 /// Ends a code: it was used. The row stays, so that the time between two sends holds.
 pub async fn end_sign_in_code(conn: &mut Conn, phone: &str) -> Result<()> {
-    conn.exec("UPDATE sign_in_code SET code = '', tries_left = 0, expires_at = 0 WHERE phone = $1", vals![phone]).await?;
+    conn.exec("UPDATE sign_in_code SET code = '', tries_left = 0, expires_at = 0 WHERE phone = $1", vals![phone])
+        .await?;
     Ok(())
 }
 
@@ -370,8 +371,11 @@ pub async fn token(conn: &mut Conn, digest: &str) -> Result<Option<TokenRow>> {
 
 /// All tokens, newest first.
 pub async fn tokens(conn: &mut Conn) -> Result<Vec<TokenRow>> {
-    conn.all("SELECT id, name, role, created_at, revoked_at FROM api_token ORDER BY created_at DESC LIMIT 1000", vals![])
-        .await
+    conn.all(
+        "SELECT id, name, role, created_at, revoked_at FROM api_token ORDER BY created_at DESC LIMIT 1000",
+        vals![],
+    )
+    .await
 }
 
 /// Writes a token's digest.

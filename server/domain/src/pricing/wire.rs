@@ -284,7 +284,10 @@ mod tests {
             campaign: Some(campaign),
         };
         Input {
-            lines: vec![line, LineIn { sku: SkuId::trusted("b"), qty: Packs(1), shelf_price: Fen(5), ..LineIn::default() }],
+            lines: vec![
+                line,
+                LineIn { sku: SkuId::trusted("b"), qty: Packs(1), shelf_price: Fen(5), ..LineIn::default() },
+            ],
             offers: vec![
                 offer("p", Rule::TimedPrice { price: Fen(990) }, skus),
                 offer("q", Rule::TimedPercent { off_milli: 15_000 }, Scope::All),
