@@ -126,7 +126,7 @@ fn Line(line: BasketLine, open: bool) -> impl IntoView {
                     <Stepper line=line.clone() />
                 </div>
                 <details class="choice-details" open=open>
-                    <summary><Icon name="swap" size=16 />{tr!(lang, basket.if_missing)}"："<strong>{text::choice(lang, &line.substitution.choice)}</strong><Icon name="down" size=14 /></summary>
+                    <summary><Icon name="swap" size=16 />{tr!(lang, basket.if_missing)}" · "<strong>{text::choice(lang, &line.substitution.choice)}</strong><Icon name="down" size=14 /></summary>
                     <form class="form" method="post" action="/api/basket/substitution" data-enhance>
                         <input type="hidden" name="sku" value=sku.clone() />
                         <Back to=format!("/basket#line-{sku}") />
