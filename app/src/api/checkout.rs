@@ -3,7 +3,7 @@
 
 use leptos::server;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use ui::AppError;
 
 #[cfg(feature = "ssr")]
@@ -57,9 +57,9 @@ pub struct CheckoutFields {
     /// Longitude, if the browser gave it.
     pub lon: String,
     /// Choice for missing goods by SKU.
-    pub sub: HashMap<String, String>,
+    pub sub: BTreeMap<String, String>,
     /// Ranks of substitutes by SKU.
-    pub rank: HashMap<String, HashMap<String, String>>,
+    pub rank: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// The session's name of what was typed.
