@@ -2,7 +2,7 @@
 //! missing line. A guest's basket belongs to the session.
 
 use leptos::server;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use ui::AppError;
 
 #[cfg(feature = "ssr")]
@@ -106,7 +106,7 @@ pub async fn basket_substitution(
     choice: String,
     /// Ranks of the chosen substitutes by SKU.
     #[server(default)]
-    rank: HashMap<String, String>,
+    rank: BTreeMap<String, String>,
     /// The page to come back to.
     #[server(default)]
     back: String,

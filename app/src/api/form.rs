@@ -13,7 +13,7 @@ mod server {
     use domain::ids::SkuId;
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
     use ui::AppError;
 
     /// After a plain form: on to `path`. An island's call stays where it is.
@@ -64,7 +64,7 @@ mod server {
     ///
     /// # Errors
     /// `invalid` for a text that no SKU has.
-    pub fn ranked(ranks: &HashMap<String, String>) -> Result<Vec<SkuId>, AppError> {
+    pub fn ranked(ranks: &BTreeMap<String, String>) -> Result<Vec<SkuId>, AppError> {
         let mut chosen: Vec<(u8, SkuId)> = Vec::new();
         for (sku, rank) in ranks {
             if let Ok(rank @ 1..=9) = rank.parse::<u8>() {
@@ -82,16 +82,15 @@ mod server {
         #[test]
         fn substitutes_come_in_the_order_of_their_ranks() {
             let ranks = [("b", "1"), ("a", "2"), ("c", ""), ("d", "x")].map(|(k, v)| (sku_key(k), v.to_owned()));
-            let chosen = ranked(&HashMap::from(ranks)).expect("all are ids");
+            let chosen = ranked(&BTreeMap::from(ranks)).expect("all are ids");
             assert_eq!(chosen.iter().map(SkuId::as_str).collect::<Vec<_>>(), ["b", "a"]);
         }
 
         #[test]
         fn a_map_by_sku_is_read_as_a_browser_sends_it() {
-            use leptos::server_fn::serde_qs;
             let sku = "01a2015f-0646-7558-a4cb-b354d4724ffd";
             let body = format!("rank%5B{}%5D=1", sku_key(sku));
-            let read: HashMap<String, HashMap<String, String>> =
+            let read: BTreeMap<String, BTreeMap<String, String>> =
                 serde_qs::Config::new(5, false).deserialize_str(&body).expect("a map");
             let chosen = ranked(&read["rank"]).expect("an id");
             assert_eq!(chosen.iter().map(SkuId::as_str).collect::<Vec<_>>(), [sku]);

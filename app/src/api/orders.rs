@@ -2,7 +2,7 @@
 //! long as its picking has not begun.
 
 use leptos::server;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use ui::AppError;
 
 #[cfg(feature = "ssr")]
@@ -80,7 +80,7 @@ pub async fn orders_line_choice(
     choice: String,
     /// Ranks of the chosen substitutes by SKU.
     #[server(default)]
-    rank: HashMap<String, String>,
+    rank: BTreeMap<String, String>,
 ) -> Result<(), AppError> {
     let cx = member_cx().await?;
     let chosen = if choice == "chosen" { ranked(&rank)? } else { Vec::new() };
