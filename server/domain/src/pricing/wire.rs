@@ -12,6 +12,8 @@
 //! C  id expires, then as O
 //! ```
 
+#![expect(clippy::option_option, reason = "the outer one: could it be read; the inner one: is it set")]
+
 use super::{CampaignKind, CampaignPrice, CouponIn, DeliveryTerms, Input, LineIn, MemberStatus, Offer, Rule, Scope};
 use crate::ids::{CategoryId, CouponId, OfferId, SkuId, StoreId};
 use crate::{Fen, Millis, Packs};

@@ -4,6 +4,7 @@
 //! keeps it equal to the library.
 
 use super::Mode;
+use super::slim::slim;
 use crate::proc::{cargo, run};
 use crate::{Error, Result, paths};
 use std::fs;
@@ -56,7 +57,9 @@ pub fn bind(mode: Mode) -> Result<Front> {
     if folder.is_dir() {
         read_tree(&folder, "", &mut snippets)?;
     }
-    Ok(Front { js: fs::read_to_string(out.join("zaijia.js"))?, wasm: fs::read(out.join("zaijia_bg.wasm"))?, snippets })
+    let (js, wasm) = (fs::read_to_string(out.join("zaijia.js"))?, fs::read(out.join("zaijia_bg.wasm"))?);
+    let (js, wasm) = if mode == Mode::Release { slim(&js, &wasm)? } else { (js, wasm) };
+    Ok(Front { js, wasm, snippets })
 }
 
 fn profile(mode: Mode) -> &'static str {

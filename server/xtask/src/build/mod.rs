@@ -4,6 +4,7 @@
 pub mod front;
 mod pictures;
 pub mod site;
+mod slim;
 mod styles;
 
 use crate::proc::{cargo, run};
