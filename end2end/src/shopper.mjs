@@ -161,6 +161,18 @@ export class Shopper {
     await this.post('/api/sandbox/act', { trade_no: await this.openPayment(code), act });
   }
 
+  /** Waits until the shop has heard of an order's payment: its wait page leads on to the order then.
+   * @param {string} code */
+  async paid(code) {
+    const until = Date.now() + 20_000;
+    for (;;) {
+      const answer = await this.#http.get(`/pay/${code}`);
+      if (new URL(answer.url()).pathname === `/orders/${code}`) return;
+      if (Date.now() > until) throw new Error(`${code} is not paid`);
+      await new Promise((next) => setTimeout(next, 100));
+    }
+  }
+
   /** The session's cookies, for a browser to go on with. */
   async cookies() {
     return (await this.#http.storageState()).cookies;

@@ -33,9 +33,11 @@ export async function makeScene(): Promise<Scene> {
   await member.post('/api/orders/cancel', { code: cancelled });
   const short = await order(['DF003', 2], ['DU014', 2], ['DF007', 1]);
   await member.pay(short);
+  await member.paid(short);
   await shop().command('short', short, '1', '1');
   const paid = await order(['DF003', 1], ['DF007', 1]);
   await member.pay(paid);
+  await member.paid(paid);
   const unpaid = await order(['DU014', 1]);
   const trade = await member.openPayment(unpaid);
   for (const code of ['DF003', 'DF007', 'DC003']) await member.add(code, 1);

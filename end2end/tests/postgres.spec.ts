@@ -1,11 +1,18 @@
 // The same shop on PostgreSQL: bought, paid, short, cancelled, and its books
 // proved. Where ZAIJIA_TEST_POSTGRES names a server; in a schema of its own.
+import { execFileSync } from 'node:child_process';
 import { Shopper } from '../src/shopper.mjs';
 import { expect, serveShop, shop, test, words } from '../src/test.ts';
 
 const database = process.env.ZAIJIA_TEST_POSTGRES;
 test.skip(!database, 'ZAIJIA_TEST_POSTGRES names no server');
-if (database) serveShop({ database, schema: `e2e_${process.pid}_${Date.now().toString(36)}` });
+if (database) {
+  const schema = `e2e_${process.pid}_${Date.now().toString(36)}`;
+  const psql = (statement: string) => execFileSync('psql', [database, '--quiet', '--command', statement], { stdio: 'inherit' });
+  test.beforeAll('make the schema', () => psql(`CREATE SCHEMA ${schema}`));
+  serveShop({ database, schema });
+  test.afterAll('drop the schema', () => psql(`SET client_min_messages TO warning; DROP SCHEMA ${schema} CASCADE`));
+}
 
 const t = words('zh-CN');
 
