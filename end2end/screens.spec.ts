@@ -16,6 +16,15 @@ test.beforeAll('fill the shop', async () => {
   scene = await makeScene();
 });
 
+/** The whole page in one picture: the window grows to its height, so that bars stand where they belong. */
+async function picture(page: Page, path: string): Promise<void> {
+  const before = page.viewportSize();
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  if (before) await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
+  await page.screenshot({ path, fullPage: true });
+  if (before) await page.setViewportSize(before);
+}
+
 /** What a page has only after a touch. */
 const TOUCHES: Record<string, { member?: boolean; path: string; touch: (page: Page) => Promise<void> }> = {
   'product-options': {
@@ -29,7 +38,8 @@ const TOUCHES: Record<string, { member?: boolean; path: string; touch: (page: Pa
   'search-suggestions': {
     path: '/',
     touch: async (page) => {
-      await page.getByLabel(t('site.search_label')).pressSequentially('niu');
+      // Suggestions come from an island: it is awake once the box is a combobox.
+      await page.getByRole('combobox', { name: t('site.search_label') }).pressSequentially('niu');
       await page.getByRole('option').first().waitFor();
     },
   },
@@ -45,7 +55,7 @@ const TOUCHES: Record<string, { member?: boolean; path: string; touch: (page: Pa
 
 for (const theme of ['light', 'dark'] as const) {
   test(`every page, ${theme}`, async ({ page, context }, { project }) => {
-    const picture = (name: string) => page.screenshot({ path: `${folder}/${project.name}-${theme}/${name}.png`, fullPage: true });
+    const file = (name: string) => `${folder}/${project.name}-${theme}/${name}.png`;
     for (const { name, path, member = false } of PAGES) {
       await become(context, scene, member, 'zh-CN', theme);
       await page.goto(path(scene));
@@ -55,13 +65,13 @@ for (const theme of ['light', 'dark'] as const) {
         for (const image of images) image.loading = 'eager';
         await Promise.all(images.map((image) => image.decode().catch(() => undefined)));
       });
-      await picture(name);
+      await picture(page, file(name));
     }
     for (const [name, { path, member = false, touch }] of Object.entries(TOUCHES)) {
       await become(context, scene, member, 'zh-CN', theme);
       await page.goto(path);
       await touch(page);
-      await picture(name);
+      await picture(page, file(name));
     }
   });
 }
@@ -70,6 +80,6 @@ test('in English', async ({ page, context }, { project }) => {
   for (const { name, path, member = false } of PAGES) {
     await become(context, scene, member, 'en', 'light');
     await page.goto(path(scene));
-    await page.screenshot({ path: `${folder}/${project.name}-english/${name}.png`, fullPage: true });
+    await picture(page, `${folder}/${project.name}-english/${name}.png`);
   }
 });
