@@ -12,7 +12,7 @@ export default defineConfig({
     { name: 'phone', use: phone },
     { name: 'desktop', use: desktop },
   ],
-  use: { ...chromium, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', actionTimeout: 15_000, navigationTimeout: 20_000 },
+  use: { ...chromium, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', contextOptions: { reducedMotion: 'reduce' }, actionTimeout: 15_000, navigationTimeout: 20_000 },
   timeout: 300_000,
   workers: 1,
   retries: 0,

@@ -21,7 +21,7 @@ async function picture(page: Page, path: string): Promise<void> {
   const before = page.viewportSize();
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   if (before) await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
-  await page.screenshot({ path, fullPage: true });
+  await page.screenshot({ path, fullPage: true, animations: 'disabled' });
   if (before) await page.setViewportSize(before);
 }
 
