@@ -15,6 +15,7 @@
 use crate::conn::{Conn, Inner, Kind, Touched};
 use crate::{Error, Result};
 use futures::future::BoxFuture;
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -278,7 +279,9 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
         .foreign_keys(true)
         .pragma("cache_size", "-65536")
         .pragma("wal_autocheckpoint", "4000")
-        .pragma("temp_store", "memory");
+        .pragma("temp_store", "memory")
+        // Statements of many rows would fill the log; slow units are logged by the lane.
+        .disable_statement_logging();
     let write = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
     let write = write.connect_with(options.clone()).await?;
     let read = SqlitePoolOptions::new().max_connections(config.read_connections).idle_timeout(None).max_lifetime(None);
@@ -295,6 +298,7 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
     if let Some(schema) = &config.schema {
         options = options.options([("search_path", schema)]);
     }
+    options = options.disable_statement_logging();
     let timeout = Duration::from_secs(10);
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(4);
     let write = PgPoolOptions::new().max_connections(lanes).acquire_timeout(timeout);
