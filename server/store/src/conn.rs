@@ -135,6 +135,18 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// Where it stands, for [`undo_to`](Self::undo_to): cheap, since a batch marks it once a unit.
+    pub(crate) fn mark(&self) -> (usize, usize, bool) {
+        (self.stock.len(), self.orders.len(), self.catalogue)
+    }
+
+    /// Forgets what was touched since the mark.
+    pub(crate) fn undo_to(&mut self, (stock, orders, catalogue): (usize, usize, bool)) {
+        self.stock.truncate(stock);
+        self.orders.truncate(orders);
+        self.catalogue = catalogue;
+    }
+
     /// Nothing was touched.
     pub fn is_empty(&self) -> bool {
         self.stock.is_empty() && self.orders.is_empty() && !self.catalogue

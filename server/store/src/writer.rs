@@ -320,7 +320,7 @@ where
     E: UnitError,
     F: for<'c> Fn(&'c mut Conn, &'c I) -> Unit<'c, T, E>,
 {
-    let before = conn.touched.clone();
+    let before = conn.touched.mark();
     let mut tried = 0;
     let result = loop {
         tried += 1;
@@ -329,7 +329,7 @@ where
             Err(error) => Err(E::from(error)),
         };
         let Err(error) = result else { break result };
-        conn.touched = before.clone();
+        conn.touched.undo_to(before);
         if error.is_connection_lost() || conn.raw("ROLLBACK TO SAVEPOINT u").await.is_err() {
             let answer: Answer = Box::new(move |_| drop(sender.send(Err(error))));
             return (Ran::Lost, answer);
