@@ -132,6 +132,8 @@ pub struct Touched {
     pub orders: Vec<(MemberId, OrderId, String)>,
     /// The catalogue, prices, offers or stores changed: caches are stale.
     pub catalogue: bool,
+    /// News of other processes were lost: whatever is shown must be looked up again.
+    pub everything: bool,
 }
 
 impl Touched {
@@ -149,7 +151,7 @@ impl Touched {
 
     /// Nothing was touched.
     pub fn is_empty(&self) -> bool {
-        self.stock.is_empty() && self.orders.is_empty() && !self.catalogue
+        self.stock.is_empty() && self.orders.is_empty() && !self.catalogue && !self.everything
     }
 }
 

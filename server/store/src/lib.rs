@@ -19,6 +19,8 @@ pub mod exports;
 pub mod feeds;
 pub mod goods;
 pub mod members;
+pub mod messages;
+pub mod news;
 pub mod offers;
 pub mod orders;
 pub mod outbox;

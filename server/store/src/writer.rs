@@ -13,6 +13,7 @@
 //! can be called more than once over borrowed input.
 
 use crate::conn::{Conn, Inner, Kind, Touched};
+use crate::news::News;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
@@ -105,7 +106,7 @@ enum Wait {
 }
 
 #[derive(Clone, Debug)]
-enum Pools {
+pub(crate) enum Pools {
     Sqlite { read: SqlitePool, write: SqlitePool },
     Postgres { read: PgPool, write: PgPool },
 }
@@ -119,6 +120,7 @@ pub struct Store {
     pools: Pools,
     lanes: Arc<Vec<mpsc::Sender<Wait>>>,
     changes: broadcast::Sender<Arc<Touched>>,
+    news: Arc<News>,
     statements: Arc<AtomicU64>,
     tasks: Arc<tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
 }
@@ -141,6 +143,8 @@ impl Store {
             (open_sqlite(config).await?, 1)
         };
         let (changes, _) = broadcast::channel(4096);
+        let news = Arc::new(News::new());
+        news.start(&pools);
         let statements = Arc::new(AtomicU64::new(0));
         let mut senders = Vec::with_capacity(lanes);
         let mut tasks = Vec::with_capacity(lanes);
@@ -151,13 +155,14 @@ impl Store {
                 lane,
                 pools: pools.clone(),
                 changes: changes.clone(),
+                news: Arc::clone(&news),
                 statements: Arc::clone(&statements),
                 stopping: false,
             };
             tasks.push(tokio::spawn(task.run(receiver)));
         }
         let tasks = Arc::new(tokio::sync::Mutex::new(tasks));
-        Ok(Self { pools, lanes: Arc::new(senders), changes, statements, tasks })
+        Ok(Self { pools, lanes: Arc::new(senders), changes, news, statements, tasks })
     }
 
     /// Brings the schema up to date.
@@ -247,6 +252,7 @@ impl Store {
                 tracing::error!(%error, "a lane of the writer did not end well");
             }
         }
+        self.news.close(&self.pools).await;
         match &self.pools {
             Pools::Sqlite { read, write } => {
                 read.close().await;
@@ -257,6 +263,23 @@ impl Store {
                 write.close().await;
             }
         }
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    pub(crate) fn news(&self) -> &Arc<News> {
+        &self.news
+    }
+
+    pub(crate) fn listeners(&self) -> &broadcast::Sender<Arc<Touched>> {
+        &self.changes
+    }
+
+    /// A connection of the store's own, beside its pools.
+    pub(crate) fn conn(&self, inner: Inner) -> Conn {
+        Conn::new(inner, Arc::clone(&self.statements))
     }
 
     fn lane_of(&self, lane: Lane<'_>) -> usize {
@@ -360,6 +383,7 @@ struct LaneTask {
     lane: usize,
     pools: Pools,
     changes: broadcast::Sender<Arc<Touched>>,
+    news: Arc<News>,
     statements: Arc<AtomicU64>,
     stopping: bool,
 }
@@ -377,6 +401,7 @@ impl LaneTask {
             let failed = match outcome {
                 Ok(touched) => {
                     if !touched.is_empty() {
+                        self.news.committed();
                         // No listener is no error.
                         let _ = self.changes.send(Arc::new(touched));
                     }
@@ -429,7 +454,10 @@ impl LaneTask {
                 }
             }
         }
-        let committed = conn.raw("COMMIT").await;
+        let committed = match self.news.note(&mut conn).await {
+            Ok(()) => conn.raw("COMMIT").await,
+            Err(error) => Err(error),
+        };
         metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
         if let Err(error) = committed {
             discard(conn).await;

@@ -476,6 +476,23 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_due ON outbox (state, due_at);
 
+-- What each transaction touched, for the caches and open pages of other
+-- processes; kept for minutes. `seq` is the transaction's number.
+CREATE TABLE news (
+    seq BIGINT NOT NULL PRIMARY KEY,
+    origin TEXT NOT NULL,
+    touched TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- Periodic jobs: who has each in hand, until when, and when it was last done.
+CREATE TABLE job (
+    name TEXT NOT NULL PRIMARY KEY,
+    owner TEXT NOT NULL,
+    until_at BIGINT NOT NULL,
+    done_at BIGINT NOT NULL
+);
+
 CREATE TABLE callback_log (
     id TEXT NOT NULL PRIMARY KEY,
     channel TEXT NOT NULL,
