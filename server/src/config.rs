@@ -47,6 +47,14 @@ pub struct Config {
     pub visitor_per_second: u32,
     /// Requests a second of one address on average (phones share addresses); 0 is without limit.
     pub address_per_second: u32,
+    /// Live streams that may be open in this process; 0 is without limit.
+    pub streams: u32,
+    /// Live streams of one visitor; 0 is without limit.
+    pub streams_per_visitor: u32,
+    /// Live streams of one address (phones share addresses); 0 is without limit.
+    pub streams_per_address: u32,
+    /// Seconds between SIGTERM, when `/readyz` says no, and the end of taking requests.
+    pub drain_s: u32,
     /// The server stands behind one proxy, whose `X-Forwarded-For` is believed.
     pub behind_proxy: bool,
     /// Connections for reading.
@@ -75,6 +83,10 @@ impl Default for Config {
             slot_days: 3,
             visitor_per_second: 50,
             address_per_second: 500,
+            streams: 20_000,
+            streams_per_visitor: 32,
+            streams_per_address: 5_000,
+            drain_s: 0,
             behind_proxy: false,
             read_connections: 8,
             lanes: 4,

@@ -59,8 +59,15 @@ impl Serve {
             .hash_files(false)
             .env(leptos_env())
             .build();
+        // What other processes commit is heard of before the first page is shown.
+        shop.store().listen().await?;
+        let bounds = live::Bounds {
+            all: config.streams,
+            visitor: config.streams_per_visitor,
+            address: config.streams_per_address,
+        };
         let server = Server {
-            live: live::Live::start(&shop, stopped.clone()),
+            live: live::Live::start(&shop, bounds, stopped.clone()),
             limits: Arc::new(Limits::new(config.visitor_per_second, config.address_per_second)),
             assets: Arc::new(assets),
             config: Arc::new(config),

@@ -18,6 +18,7 @@ pub mod checks;
 pub mod exports;
 pub mod feeds;
 pub mod goods;
+pub mod live;
 pub mod members;
 pub mod messages;
 pub mod news;

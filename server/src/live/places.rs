@@ -1,0 +1,106 @@
+//! How many streams may be open: in all, of one visitor, of one address.
+
+use super::topic::lock;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex};
+
+/// Bounds of open streams; 0 is without limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// In this process.
+    pub all: u32,
+    /// Of one visitor, by the session.
+    pub visitor: u32,
+    /// Of one address.
+    pub address: u32,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: u32,
+    /// By a digest of who it is: nothing of a visitor is kept here.
+    by: HashMap<u64, u32>,
+}
+
+/// The places of open streams.
+#[derive(Debug)]
+pub(super) struct Places {
+    bounds: Bounds,
+    random: RandomState,
+    open: Mutex<Open>,
+}
+
+/// A place among the open streams; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    holders: [Option<u64>; 2],
+}
+
+impl Places {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { bounds, random: RandomState::new(), open: Mutex::default() })
+    }
+
+    /// A place, if one is free for this visitor at this address.
+    pub(super) fn take(self: &Arc<Self>, visitor: Option<&str>, address: &str) -> Option<Place> {
+        let address = (!address.is_empty()).then_some(address);
+        let holders = [
+            visitor.map(|visitor| (self.random.hash_one(("visitor", visitor)), self.bounds.visitor)),
+            address.map(|address| (self.random.hash_one(("address", address)), self.bounds.address)),
+        ];
+        let mut open = lock(&self.open);
+        let is_full = |count: u32, bound: u32| bound > 0 && count >= bound;
+        let held = |key: &u64| open.by.get(key).copied().unwrap_or(0);
+        if is_full(open.all, self.bounds.all) || holders.iter().flatten().any(|(key, bound)| is_full(held(key), *bound))
+        {
+            return None;
+        }
+        open.all += 1;
+        for (key, _) in holders.iter().flatten() {
+            *open.by.entry(*key).or_default() += 1;
+        }
+        gauge(open.all);
+        Some(Place { places: Arc::clone(self), holders: holders.map(|holder| holder.map(|(key, _)| key)) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = lock(&self.places.open);
+        open.all -= 1;
+        for key in self.holders.iter().flatten() {
+            if let Some(count) = open.by.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    open.by.remove(key);
+                }
+            }
+        }
+        gauge(open.all);
+    }
+}
+
+fn gauge(open: u32) {
+    metrics::gauge!("zaijia_streams_open").set(f64::from(open));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let places = Places::new(Bounds { all: 3, visitor: 1, address: 2 });
+        let first = places.take(Some("a"), "x").expect("free");
+        assert!(places.take(Some("a"), "y").is_none(), "one a visitor");
+        let _second = places.take(Some("b"), "x").expect("free");
+        assert!(places.take(None, "x").is_none(), "two an address");
+        let third = places.take(None, "y").expect("free");
+        assert!(places.take(None, "z").is_none(), "three in all");
+        drop((first, third));
+        assert!(places.take(Some("a"), "x").is_some());
+        assert!(lock(&places.open).by.len() <= 2, "who is gone is forgotten");
+    }
+}
