@@ -4,9 +4,9 @@
 
 use crate::api::cx::visit;
 use crate::pages::{
-    AboutPage, AddressPage, AddressesPage, BasketPage, CategoriesPage, CheckoutPage, DealsPage, HomePage, MePage,
-    NotFoundPage, OfflinePage, OrderPage, OrdersPage, PayPage, ProductPage, SandboxMessagesPage, SandboxPayPage,
-    SearchPage, SettingsPage, SignInPage, StoresPage, SubstitutesPage,
+    AboutPage, AddressPage, AddressesPage, BasketPage, CategoriesPage, CheckoutPage, CouponsPage, DealsPage, HomePage,
+    MePage, MessagesPage, NotFoundPage, OfflinePage, OrderPage, OrdersPage, PayPage, ProductPage, SandboxMessagesPage,
+    SandboxPayPage, SearchPage, SettingsPage, SignInPage, StoresPage, SubstitutesPage,
 };
 use crate::shell::{Frame, provide_contexts};
 use leptos::prelude::*;
@@ -42,6 +42,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/me") view=MePage ssr=SsrMode::Async />
                     <Route path=path!("/me/addresses") view=AddressesPage ssr=SsrMode::Async />
                     <Route path=path!("/me/addresses/:id") view=AddressPage ssr=SsrMode::Async />
+                    <Route path=path!("/me/coupons") view=CouponsPage ssr=SsrMode::Async />
+                    <Route path=path!("/me/messages") view=MessagesPage ssr=SsrMode::Async />
                     <Route path=path!("/me/substitutes") view=SubstitutesPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sandbox/pay/:trade_no") view=SandboxPayPage ssr=SsrMode::Async />

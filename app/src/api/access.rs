@@ -27,6 +27,7 @@ pub const ACCESS: &[(&str, Access)] = &[
     ("/api/catalogue/suggest", Access::Anyone),
     ("/api/checkout/adjust", Access::Member),
     ("/api/checkout/place", Access::Member),
+    ("/api/messages/read", Access::Member),
     ("/api/orders/buy_again", Access::Member),
     ("/api/orders/cancel", Access::Member),
     ("/api/orders/line_choice", Access::Member),

@@ -14,7 +14,7 @@ use domain::{
     UserError,
     ids::AddressId,
     phone::Phone,
-    view::{AddressForm, AddressView, MemberView},
+    view::{AddressForm, AddressView, CouponCard, MemberView},
 };
 
 /// The session's name of the phone that a code was asked for.
@@ -57,6 +57,16 @@ pub async fn signing_in() -> Result<(Option<String>, bool), AppError> {
 pub async fn addresses() -> Result<Vec<AddressView>, AppError> {
     let cx = member_cx().await?;
     cx.shop.addresses(&cx.visit).await.map_err(fail)
+}
+
+/// The coupons that the member can still use.
+///
+/// # Errors
+/// `sign_in_first`, internal ones.
+#[cfg(feature = "ssr")]
+pub async fn coupons() -> Result<Vec<CouponCard>, AppError> {
+    let cx = member_cx().await?;
+    cx.shop.coupons(&cx.visit).await.map_err(fail)
 }
 
 /// What the form of an address shows: what was typed, else what is known.

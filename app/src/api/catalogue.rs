@@ -9,10 +9,7 @@ use ui::AppError;
 #[cfg(feature = "ssr")]
 use super::cx::{cx, fail};
 #[cfg(feature = "ssr")]
-use domain::{
-    ids::SkuId,
-    view::{Candidate, CategoryNode, HomePage, ListQuery, ProductList, ProductPage, StoreCard},
-};
+use domain::view::{CategoryNode, HomePage, ListQuery, ProductList, ProductPage, StoreCard};
 
 /// Characters of a search that are looked at.
 #[cfg(feature = "ssr")]
@@ -56,16 +53,6 @@ pub async fn list(query: ListQuery) -> Result<ProductList, AppError> {
 pub async fn product(code: &str) -> Result<ProductPage, AppError> {
     let cx = cx().await?;
     cx.shop.product(&cx.visit, code).await.map_err(fail)
-}
-
-/// What could stand in for a SKU, ranked.
-///
-/// # Errors
-/// Internal ones.
-#[cfg(feature = "ssr")]
-pub async fn candidates(sku: &SkuId) -> Result<Vec<Candidate>, AppError> {
-    let cx = cx().await?;
-    cx.shop.candidates(&cx.visit, sku).await.map_err(fail)
 }
 
 /// The stores, nearest first if the position (millionths of a degree) is known.

@@ -82,13 +82,7 @@ pub async fn checkout(
         typed.kind = kind.unwrap_or(typed.kind);
         typed.coupon = coupon.unwrap_or(typed.coupon);
     }
-    let mut view = cx.shop.checkout(&cx.visit, choice(&typed)).await.map_err(fail)?;
-    // What is gone needs them most: something shall take its place.
-    for line in view.basket.lines.iter_mut().chain(&mut view.basket.gone) {
-        if line.substitution.candidates.is_empty() {
-            line.substitution.candidates = cx.shop.candidates(&cx.visit, &line.card.sku).await.map_err(fail)?;
-        }
-    }
+    let view = cx.shop.checkout(&cx.visit, choice(&typed)).await.map_err(fail)?;
     Ok((view, typed))
 }
 
@@ -141,23 +135,28 @@ pub async fn checkout_adjust(
     let cx = member_cx().await?;
     let mut form = form;
     let mut words = adjust.split(':');
-    let packs = |word: Option<&str>| word.and_then(|w| w.parse().ok()).map(Packs).ok_or_else(|| refuse(Code::Invalid));
-    match (words.next().unwrap_or_default(), words.next().unwrap_or_default()) {
-        ("kind", kind) => {
-            kind.clone_into(&mut form.kind);
+    let (what, which) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    match what {
+        "kind" => {
+            which.clone_into(&mut form.kind);
             form.slot.clear();
         }
-        ("address", address) => address.clone_into(&mut form.address),
-        ("set", sku) => cx.shop.set_qty(&cx.visit, &sku_id(sku)?, packs(words.next())?).await.map_err(fail)?,
-        ("swap", sku) => {
+        "address" => which.clone_into(&mut form.address),
+        _ => {}
+    }
+    // First of all: what is refused below shall lose nothing.
+    cx.keep_input(FORM, &form).await?;
+    let packs = |word: Option<&str>| word.and_then(|w| w.parse().ok()).map(Packs).ok_or_else(|| refuse(Code::Invalid));
+    match what {
+        "set" => cx.shop.set_qty(&cx.visit, &sku_id(which)?, packs(words.next())?).await.map_err(fail)?,
+        "swap" => {
             let other = sku_id(words.next().unwrap_or_default())?;
             cx.shop.add(&cx.visit, &other, packs(words.next())?).await.map_err(fail)?;
-            cx.shop.set_qty(&cx.visit, &sku_id(sku)?, Packs::ZERO).await.map_err(fail)?;
+            cx.shop.set_qty(&cx.visit, &sku_id(which)?, Packs::ZERO).await.map_err(fail)?;
         }
         _ => {}
     }
     keep_choices(&cx, &form).await?;
-    cx.keep_input(FORM, &form).await?;
     go("/checkout");
     Ok(())
 }

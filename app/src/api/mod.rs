@@ -11,6 +11,7 @@ pub mod checkout;
 #[cfg(feature = "ssr")]
 pub mod cx;
 pub mod form;
+pub mod messages;
 pub mod orders;
 pub mod sandbox;
 pub mod settings;

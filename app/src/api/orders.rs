@@ -33,6 +33,16 @@ pub async fn order(code: &str) -> Result<OrderView, AppError> {
     cx.shop.order(&cx.visit, code).await.map_err(fail)
 }
 
+/// An order whose page waits for its payment: the channel is asked first.
+///
+/// # Errors
+/// `sign_in_first`, `not_found`, internal ones.
+#[cfg(feature = "ssr")]
+pub async fn awaited_order(code: &str) -> Result<OrderView, AppError> {
+    let cx = member_cx().await?;
+    cx.shop.awaited_order(&cx.visit, code).await.map_err(fail)
+}
+
 /// Opens a payment at the channel and leads on to its page.
 #[server(prefix = "/api", endpoint = "orders/pay")]
 pub async fn orders_pay(

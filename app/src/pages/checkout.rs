@@ -352,7 +352,8 @@ fn Coupons(coupons: Vec<CouponView>) -> impl IntoView {
             <h2 id="coupons-h">{tr!(lang, checkout.coupons)}</h2>
             {error.map(|error| view! { <p id="coupon-error" class="field-error"><Icon name="alert" size=16 />{error}</p> })}
             {if usable.is_empty() {
-                view! { <p class="muted small">{tr!(lang, checkout.no_coupons)}</p> }.into_any()
+                let none = if unusable.is_empty() { tr!(lang, checkout.no_coupons) } else { tr!(lang, checkout.none_usable) };
+                view! { <p class="muted">{none}</p> }.into_any()
             } else {
                 view! {
                     <fieldset class="choices" data-recalculate>

@@ -3,8 +3,9 @@
 
 use super::live::{Live, skus};
 use super::load::loaded;
+use super::words::coupon_rule;
 use crate::api::catalogue;
-use domain::view::{BannerView, CategoryNode, HomePage as Home};
+use domain::view::{BannerView, CategoryNode, HomePage as Home, OfferLine};
 use leptos::prelude::*;
 use leptos_meta::{Meta, Title};
 use ui::components::{Empty, GoodsGrid, Icon, Picture, Section};
@@ -35,6 +36,7 @@ fn page(home: Home) -> impl IntoView + use<> {
             <li><Icon name="check" size=16 />{tr!(lang, catalogue.promise_2)}</li>
             <li><Icon name="check" size=16 />{tr!(lang, catalogue.promise_3)}</li>
         </ul>
+        <ShopWide offers=home.offers />
         <Entries categories=home.categories />
         {(!home.deals.is_empty()).then(|| view! {
             <Section title=tr!(lang, catalogue.deals) id="deals" more="/deals" class="deals">
@@ -57,6 +59,24 @@ fn page(home: Home) -> impl IntoView + use<> {
         })}
         <Live skus=shown />
     }
+}
+
+/// Offers that hold for everything: one line, not a label on every card.
+#[component]
+fn ShopWide(offers: Vec<OfferLine>) -> impl IntoView {
+    let lang = lang();
+    (!offers.is_empty()).then(|| {
+        view! {
+            <p class="shop-wide">
+                <span class="tag bad">{tr!(lang, marks.spend_save)}</span>
+                <span>{tr!(lang, catalogue.shop_wide)}</span>
+                {offers.into_iter().map(|offer| {
+                    let rule = offer.threshold.zip(offer.off).map(|(from, off)| coupon_rule(lang, from, off));
+                    view! { <strong>{rule.unwrap_or(offer.name)}</strong> }
+                }).collect_view()}
+            </p>
+        }
+    })
 }
 
 #[component]

@@ -37,19 +37,21 @@ fn page(member: &MemberView) -> impl IntoView + use<> {
     let lang = lang();
     let (unpaid, open, _) = member.orders;
     let name = if member.name.is_empty() { tr!(lang, member.no_name).to_owned() } else { member.name.clone() };
+    let unread = if member.unread > 0 { tr!(lang, member.unread_n, n = member.unread) } else { String::new() };
     let mut entries = vec![
+        Entry {
+            href: "/me/coupons",
+            icon: "ticket",
+            label: tr!(lang, member.coupons),
+            end: tr!(lang, member.coupons_n, n = member.coupons),
+        },
+        Entry { href: "/me/messages", icon: "bell", label: tr!(lang, member.messages), end: unread },
         Entry { href: "/me/addresses", icon: "pin", label: tr!(lang, member.addresses), end: String::new() },
         Entry {
             href: "/me/substitutes",
             icon: "swap",
             label: tr!(lang, member.substitutes),
             end: text::choice(lang, &member.substitution_default),
-        },
-        Entry {
-            href: "/basket",
-            icon: "ticket",
-            label: tr!(lang, member.coupons),
-            end: tr!(lang, member.coupons_n, n = member.coupons),
         },
     ];
     entries.extend(settings_entries(lang));

@@ -73,7 +73,7 @@ fn Card(order: OrderCard) -> impl IntoView {
     view! {
         <article class="card order-card" data-order=order.code.clone()>
             <div class="spread">
-                <h2 class="order-code"><a href=href.clone() aria-label=tr!(lang, orders.see, code = &order.code)>{order.store.clone()}</a></h2>
+                <h2 class="order-code"><a href=href.clone() aria-label=format!("{} · {}", order.store, tr!(lang, orders.see, code = &order.code))>{order.store.clone()}</a></h2>
                 <span class=format!("tag {}", words::state_tone(order.state))>{words::state(lang, order.state)}</span>
             </div>
             <a class="thumbs" href=href tabindex="-1" aria-hidden="true">

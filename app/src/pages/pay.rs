@@ -1,11 +1,12 @@
 //! `/pay/:code`: an order that waits for its payment. The page follows the
-//! order's live stream; without JavaScript a link asks again.
+//! order's live stream; each load asks the channel, so that a lost notice does no
+//! harm and without JavaScript a link asks again.
 
 use super::load::loaded;
 use super::words;
 use crate::api::cx::cx;
 use crate::api::form::lead_to;
-use crate::api::orders::order;
+use crate::api::orders::awaited_order;
 use crate::islands::{Countdown, OrderLive};
 use domain::Millis;
 use domain::view::OrderView;
@@ -20,7 +21,7 @@ use ui::tr;
 pub fn PayPage() -> impl IntoView {
     let code = use_params_map().read_untracked().get("code").unwrap_or_default();
     loaded(async move {
-        let view = order(&code).await?;
+        let view = awaited_order(&code).await?;
         let now = cx().await?.visit.now;
         if view.state.is_paid() {
             lead_to(&format!("/orders/{}", view.code));

@@ -24,10 +24,7 @@ use ui::tr;
 pub fn ProductPage() -> impl IntoView {
     let code = use_params_map().with_untracked(|params| params.get("code").unwrap_or_default());
     loaded(async move {
-        let mut product = catalogue::product(&code).await?;
-        if product.substitution.candidates.is_empty() {
-            product.substitution.candidates = catalogue::candidates(&product.card.sku).await?;
-        }
+        let product = catalogue::product(&code).await?;
         let now = cx().await?.visit.now;
         Ok(page(product, now))
     })

@@ -5,7 +5,7 @@ use domain::Fen;
 use domain::order::State;
 use domain::pricing::{Reason, Winner};
 use domain::substitution;
-use domain::view::{Lang, StepLine, TimelineEntry};
+use domain::view::{Lang, MessageView, StepLine, TimelineEntry};
 use ui::format::{yuan, yuan_short};
 use ui::tr;
 
@@ -152,6 +152,24 @@ pub fn refund_reason(lang: Lang, code: &str) -> String {
         other => other,
     }
     .to_owned()
+}
+
+/// What a message is about, in two or three words.
+pub fn message_title(lang: Lang, kind: &str) -> String {
+    match kind {
+        "late_payment" | "double_payment" => refund_reason(lang, kind),
+        other => other.to_owned(),
+    }
+}
+
+/// A message's sentence.
+pub fn message(lang: Lang, message: &MessageView) -> String {
+    let amount = yuan(message.amount.unwrap_or_default());
+    match message.kind.as_str() {
+        "late_payment" => tr!(lang, member.msg_late_payment, amount = amount),
+        "double_payment" => tr!(lang, member.msg_double_payment, amount = amount),
+        _ => String::new(),
+    }
 }
 
 /// How a refund stands.

@@ -47,16 +47,15 @@ impl Shop {
     /// # Errors
     /// Those of the database.
     pub async fn basket(&self, visit: &Visit) -> Result<BasketView> {
-        let (mut view, quote) = self.basket_view(visit, Kind::Delivery, &CouponPick::None).await?;
+        let mut conn = self.store().read().await?;
+        let (mut view, quote) = self.basket_view(&mut conn, visit, Kind::Delivery, &CouponPick::None).await?;
         if let Some(hint) = &quote.priced.hint {
-            let mut conn = self.store().read().await?;
             // Something that reaches the threshold by itself, but not by far, and counts for it.
             let from = hint.short_by.min(FILL_UP_FROM);
             let offer = quote.input.offers.iter().find(|offer| Some(&offer.id) == hint.offer.as_ref());
             let scope = offer.map_or(&Scope::All, |offer| &offer.scope);
             let skus = baskets::fill_up(&mut conn, &visit.store, from, &visit.basket, scope, FILL_UP).await?;
-            drop(conn);
-            view.fill_up = self.cards(visit, &skus).await?;
+            view.fill_up = self.cards_in(&mut conn, visit, &skus).await?;
         }
         Ok(view)
     }
@@ -168,6 +167,7 @@ impl Shop {
     /// The basket priced and shown, with the quote behind it.
     pub(crate) async fn basket_view(
         &self,
+        conn: &mut Conn,
         visit: &Visit,
         kind: Kind,
         coupon: &CouponPick,
@@ -180,14 +180,11 @@ impl Shop {
             coupon,
             now: visit.now,
         };
-        let mut conn = self.store().read().await?;
-        let quote = quote(&mut conn, &ask).await?;
-        let basket = baskets::basket(&mut conn, &visit.basket).await?;
-        drop(conn);
-
+        let quote = quote(conn, &ask).await?;
+        let basket = baskets::basket(conn, &visit.basket).await?;
         let rows = || quote.lines.iter().chain(&quote.gone);
         let skus: Vec<SkuId> = rows().map(|row| SkuId::trusted(row.goods.sku_id.as_str())).collect();
-        let cards = self.cards(visit, &skus).await?;
+        let cards = self.cards_in(conn, visit, &skus).await?;
         let mut cards: HashMap<SkuId, ProductCard> = cards.into_iter().map(|card| (card.sku.clone(), card)).collect();
         let fallback = quote.member.as_ref().map_or("refund", |member| member.substitution_default.as_str());
         let lines = quote.lines.iter().enumerate().map(|(i, row)| {
@@ -262,8 +259,7 @@ async fn change_in_tx(conn: &mut Conn, visit: &Visit, sku: &SkuId, change: Chang
 
 /// May the line grow to `want`? Taking fewer is always allowed.
 fn check_qty(goods: &GoodsRow, sku: &SkuId, had: Packs, want: Packs, visit: &Visit) -> Result<()> {
-    let named =
-        |code| UserError::new(code).with("sku", sku).with("name", visit.lang.pick(&goods.name_zh, &goods.name_en));
+    let named = |code| UserError::new(code).with("sku", sku).with("name", goods.name(visit.lang));
     if want <= had {
         return Ok(());
     }
@@ -284,8 +280,8 @@ fn removed(line: &PlainLine, goods: Option<&GoodsRow>) -> Result<String> {
         choice: line.choice.clone(),
         chosen: line.chosen.clone(),
         added_at: line.added_at,
-        zh: goods.map(|goods| goods.name_zh.clone()).unwrap_or_default(),
-        en: goods.map(|goods| goods.name_en.clone()).unwrap_or_default(),
+        zh: goods.map(|goods| goods.name(Lang::Zh)).unwrap_or_default(),
+        en: goods.map(|goods| goods.name(Lang::En)).unwrap_or_default(),
     };
     Ok(serde_json::to_string(&undo)?)
 }
@@ -376,7 +372,7 @@ fn card_of_gone(sku: SkuId, row: &LineRow, lang: Lang) -> ProductCard {
         live: LiveState { sku: sku.clone(), state: State::SoldOut, max: Packs::ZERO },
         sku,
         code: row.goods.code.clone(),
-        name: lang.pick(&row.goods.name_zh, &row.goods.name_en).to_owned(),
+        name: row.goods.name(lang),
         size: String::new(),
         picture: row.goods.picture.clone(),
         price: PriceTag { price: Fen(row.goods.price), ..PriceTag::default() },

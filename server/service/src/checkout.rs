@@ -70,21 +70,28 @@ impl Shop {
     /// # Errors
     /// `sign_in_first`; `coupon_unusable` for a malformed coupon.
     pub async fn checkout(&self, visit: &Visit, choice: CheckoutChoice) -> Result<CheckoutView> {
-        let member = visit.member()?.clone();
+        visit.member()?;
         self.issue_coupons(visit).await?;
         let kind: Kind = choice.kind.parse().unwrap_or_default();
         let pick = CouponPick::parse(choice.coupon.as_deref(), CouponPick::Best)?;
-        let (basket, quote) = self.basket_view(visit, kind, &pick).await?;
         let mut addresses = self.addresses(visit).await?;
+        let mut conn = self.store().read().await?;
+        let (mut basket, quote) = self.basket_view(&mut conn, visit, kind, &pick).await?;
+        // What is gone needs substitutes most: something shall take its place.
+        let skus: Vec<_> = basket.live().map(|live| live.sku.clone()).collect();
+        let mut candidates = self.candidates_in(&mut conn, visit, &skus).await?;
+        let rows = slots::coming(&mut conn, &visit.store, kind.as_str(), visit.now).await?;
+        drop(conn);
+        for line in basket.lines.iter_mut().chain(&mut basket.gone) {
+            line.substitution.candidates = candidates.remove(&line.card.sku).unwrap_or_default();
+        }
         let chosen = choice.address.as_deref().and_then(|id| addresses.iter().position(|a| a.id.as_str() == id));
         let usual = || addresses.iter().position(|a| a.is_default && a.in_area);
         if let Some(first) = chosen.or_else(usual).or_else(|| addresses.iter().position(|a| a.in_area)) {
             addresses[..=first].rotate_right(1);
         }
         let address = addresses.first().filter(|a| a.in_area || chosen.is_some()).map(|a| a.id.clone());
-        let rows = slots::coming(&mut self.store().read().await?, &visit.store, kind.as_str(), visit.now).await?;
-        let fallback = members::get(&mut self.store().read().await?, &member).await?;
-        let fallback = fallback.map(|row| row.substitution_default).unwrap_or_default();
+        let fallback = quote.member.as_ref().map(|row| row.substitution_default.clone()).unwrap_or_default();
         Ok(CheckoutView {
             kind: kind.as_str().to_owned(),
             addresses,
@@ -327,7 +334,7 @@ async fn again(conn: &mut Conn, job: &PlaceJob, order: &OrderRow) -> Result<Plac
 /// What the member sees first of what is wrong with the basket.
 fn check_quote(job: &PlaceJob, quote: &Quote) -> Result<()> {
     let gone = quote.gone.first().map(|row| {
-        let name = job.visit.lang.pick(&row.goods.name_zh, &row.goods.name_en);
+        let name = row.goods.name(job.visit.lang);
         UserError::new(Code::SoldOut).with("sku", &row.goods.sku_id).with("name", name).with("left", 0)
     });
     if quote.lines.is_empty() {
@@ -384,7 +391,7 @@ async fn reserve_in_tx(conn: &mut Conn, job: &PlaceJob, quote: &Quote) -> Result
     });
     let Some((row, left)) = short else { return Err(Code::SoldOut.into()) };
     let code = if left < 1 { Code::SoldOut } else { Code::NotEnough };
-    let name = job.visit.lang.pick(&row.goods.name_zh, &row.goods.name_en);
+    let name = row.goods.name(job.visit.lang);
     Err(UserError::new(code).with("sku", &row.goods.sku_id).with("name", name).with("left", left).into())
 }
 
@@ -497,8 +504,8 @@ fn line_rows(order: &OrderRow, quote: &Quote) -> Vec<OrderLineRow> {
         refunded: 0,
         choice: if row.choice.is_empty() { order.substitution_default.clone() } else { row.choice.clone() },
         chosen: row.chosen.clone(),
-        name_zh: row.goods.name_zh.clone(),
-        name_en: row.goods.name_en.clone(),
+        name_zh: row.goods.name(Lang::Zh),
+        name_en: row.goods.name(Lang::En),
         picture: row.goods.picture.clone(),
         sku_code: row.goods.code.clone(),
     })

@@ -210,6 +210,7 @@ impl Shop {
         let row = members::get(&mut conn, member).await?.ok_or(Code::SignInFirst)?;
         let counts = members::order_counts(&mut conn, member).await?;
         let coupons = members::coupon_count(&mut conn, member, visit.now).await?;
+        let unread = store::messages::unread(&mut conn, member, 100).await?;
         let of = |states: &[&str]| {
             let sum: i64 = counts.iter().filter(|(state, _)| states.contains(&state.as_str())).map(|(_, n)| n).sum();
             u32::try_from(sum).unwrap_or(u32::MAX)
@@ -226,6 +227,7 @@ impl Shop {
                 of(&["completed", "cancelled", "expired", "refunded"]),
             ),
             coupons: u32::try_from(coupons).unwrap_or(u32::MAX),
+            unread: u32::try_from(unread).unwrap_or(u32::MAX),
         })
     }
 

@@ -208,11 +208,10 @@ impl Shop {
         };
         let chosen: HashSet<SkuId> = parts.lines.iter().flat_map(|line| chosen_of(&line.chosen)).collect();
         let chosen: Vec<SkuId> = chosen.into_iter().collect();
-        let names = baskets::sku_names(&mut conn, &chosen).await?;
+        let names = baskets::sku_names(&mut conn, &chosen, visit.lang).await?;
         let events = orders::events(&mut conn, &store, &id).await?;
         drop(conn);
-        let names = names.into_iter().map(|(id, zh, en)| (id, visit.lang.pick(&zh, &en).to_owned())).collect();
-        let parts = Parts { names, ..parts };
+        let parts = Parts { names: names.into_iter().collect(), ..parts };
         let zone = calendar::zone(&parts.store.zone);
         let timeline = events.iter().map(|event| timeline_entry(event, &zone, visit.lang)).collect();
         Ok(order_view(&order, &parts, timeline, &zone, visit))

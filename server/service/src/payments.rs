@@ -19,6 +19,7 @@ use domain::ids::{CouponId, OrderId, PaymentId, RefundId, StoreId};
 use domain::order::{Actor, Event, State};
 use domain::refund::{LinePaid, LineSoFar, OrderSoFar, Refund, everything, shortage};
 use domain::time::SECOND_MS;
+use domain::view::OrderView;
 use domain::{Base, Code, Fen, Millis, Packs, UserError};
 use serde::{Deserialize, Serialize};
 use store::orders::{self, OrderLineRow, OrderRow};
@@ -363,6 +364,22 @@ impl Shop {
             self.query_payment(&payment.trade_no, visit.now).await?;
         }
         Ok(())
+    }
+
+    /// An order as the page that waits for its payment shows it: while it is
+    /// unpaid the channel is asked first, since its notice may be late or lost.
+    ///
+    /// # Errors
+    /// `not_found`, internal ones; a channel that does not answer is none.
+    pub async fn awaited_order(&self, visit: &Visit, code: &str) -> Result<OrderView> {
+        let order = self.order(visit, code).await?;
+        if order.state != State::PendingPayment {
+            return Ok(order);
+        }
+        if let Err(error) = self.check_payment(visit, code).await {
+            tracing::warn!(%error, order = order.code, "the channel did not answer a query");
+        }
+        self.order(visit, code).await
     }
 
     /// Takes a callback of a channel: verified on its raw bytes, logged, and

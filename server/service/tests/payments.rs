@@ -143,7 +143,16 @@ store::on_both! {
         assert_eq!((view.refunds[0].state.as_str(), view.refunds[0].amount), ("done", view.total));
         assert_eq!(world.level("RARE").await, (7, 1));
         assert_eq!(world.level("MILK").await, (100, 0));
-        assert_eq!(world.number("SELECT COUNT(*) FROM message WHERE kind = 'late_payment'").await, 1);
+        let told = world.shop.messages(&one).await.expect("messages");
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].kind.as_str(), told[0].order.as_deref()), ("late_payment", Some(placed.code.as_str())));
+        assert_eq!((told[0].amount, told[0].unread), (Some(view.total), true));
+        assert_eq!(world.shop.messages(&two).await.expect("messages"), []);
+        // What came after the page was made stays unread.
+        world.shop.read_messages(&one, told[0].at.plus(-1)).await.expect("nothing to mark");
+        assert_eq!(world.shop.me(&one).await.expect("a member").unread, 1);
+        world.shop.read_messages(&one, told[0].at).await.expect("marked");
+        assert_eq!(world.shop.me(&one).await.expect("a member").unread, 0);
         world.check().await;
     }
 

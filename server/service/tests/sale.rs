@@ -260,8 +260,12 @@ store::on_both! {
     async fn a_case_and_its_bottles_are_one_pool(store: TestStore) {
         let world = World::open(&store).await;
         let visit = world.member(1).await;
-        world.order(&visit, &[("CASE", 8), ("MILK", 2)]).await;
+        let placed = world.order(&visit, &[("CASE", 8), ("MILK", 2)]).await;
         assert_eq!(world.level("MILK").await, (100, 98));
+        // The order tells them apart, whatever becomes of the goods' names.
+        let view = world.view(&visit, &placed).await;
+        let names: Vec<&str> = view.lines.iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["Case of milk 12 × 950 ml", "Milk 950 ml"]);
         assert_eq!(code_of(world.shop.add(&visit, &world.sku("CASE").await, Packs(1)).await), Code::SoldOut);
         world.shop.add(&visit, &world.sku("MILK").await, Packs(2)).await.expect("two bottles are left");
         world.check().await;

@@ -7,6 +7,7 @@ use crate::conn::{list, values};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{BasketId, MemberId, SkuId, StoreId};
 use domain::pricing::Scope;
+use domain::view::{Lang, full_name};
 use domain::{Fen, Millis, Packs};
 
 /// A product as a basket and an order need it, with its stock in one store.
@@ -20,6 +21,14 @@ pub struct GoodsRow {
     pub name_zh: String,
     /// Name in English.
     pub name_en: String,
+    /// Label of the variant in Chinese; may be empty.
+    pub option_zh: String,
+    /// Label of the variant in English.
+    pub option_en: String,
+    /// Size in Chinese; may be empty.
+    pub size_zh: String,
+    /// Size in English.
+    pub size_en: String,
     /// Picture's name.
     pub picture: String,
     /// Leaf category.
@@ -46,6 +55,14 @@ pub struct GoodsRow {
     pub as_of: Option<i64>,
     /// A hand count holds up to then.
     pub counted_until: Option<i64>,
+}
+
+impl GoodsRow {
+    /// The name by which it is told from its variants.
+    pub fn name(&self, lang: Lang) -> String {
+        let option = lang.pick(&self.option_zh, &self.option_en);
+        full_name(lang.pick(&self.name_zh, &self.name_en), option, lang.pick(&self.size_zh, &self.size_en))
+    }
 }
 
 /// A line of a basket with its product.
@@ -91,8 +108,8 @@ pub struct PlainLine {
 
 macro_rules! goods_columns {
     () => {
-        "k.id AS sku_id, k.code, k.name_zh, k.name_en, k.picture, k.category_id, k.pool_id, k.pack_size, k.price, \
-         k.member_price, k.age_limit, k.active, s.on_hand, s.reserved, s.safety, s.as_of, s.counted_until"
+        "k.id AS sku_id, k.code, k.name_zh, k.name_en, k.option_zh, k.option_en, k.size_zh, k.size_en, k.picture, \
+         k.category_id, k.pool_id, k.pack_size, k.price, k.member_price, k.age_limit, k.active, s.on_hand, s.reserved, s.safety, s.as_of, s.counted_until"
     };
 }
 
@@ -312,12 +329,17 @@ pub async fn goods_of(conn: &mut Conn, skus: &[SkuId], store: &StoreId) -> Resul
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
-/// Names of products: (id, Chinese, English).
-pub async fn sku_names(conn: &mut Conn, skus: &[SkuId]) -> Result<Vec<(String, String, String)>> {
+/// Full names of products in a language, by id.
+pub async fn sku_names(conn: &mut Conn, skus: &[SkuId], lang: Lang) -> Result<Vec<(String, String)>> {
     if skus.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT id, name_zh, name_en FROM sku WHERE id IN ({}) ORDER BY id", list(1, skus.len()));
+    let columns = match lang {
+        Lang::Zh => "name_zh, option_zh, size_zh",
+        Lang::En => "name_en, option_en, size_en",
+    };
+    let sql = format!("SELECT id, {columns} FROM sku WHERE id IN ({}) ORDER BY id", list(1, skus.len()));
     let vals: Vec<Val<'_>> = skus.iter().map(Val::from).collect();
-    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+    let rows: Vec<(String, String, String, String)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(rows.into_iter().map(|(id, name, option, size)| (id, full_name(&name, &option, &size))).collect())
 }

@@ -100,6 +100,15 @@ pub struct ProductCard {
     pub in_basket: Packs,
 }
 
+/// The name under which goods are told apart: with the option or, where there
+/// is none, the size, unless the name says it already.
+pub fn full_name(name: &str, option: &str, size: &str) -> String {
+    match [option, size].into_iter().find(|text| !text.is_empty()) {
+        Some(more) if !name.contains(more) => format!("{name} {more}"),
+        _ => name.to_owned(),
+    }
+}
+
 /// One variant in the SKU sheet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Variant {
@@ -194,6 +203,8 @@ pub struct Candidate {
 pub struct HomePage {
     /// Banners in order.
     pub banners: Vec<BannerView>,
+    /// Offers on the whole basket that hold for everything.
+    pub offers: Vec<OfferLine>,
     /// Top categories.
     pub categories: Vec<CategoryNode>,
     /// Goods with a timed discount now.

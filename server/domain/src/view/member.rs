@@ -1,6 +1,7 @@
 //! The member's own pages.
 
 use crate::ids::{AddressId, MemberId};
+use crate::{Fen, Millis};
 use serde::{Deserialize, Serialize};
 
 /// Who is signed in.
@@ -20,6 +21,42 @@ pub struct MemberView {
     pub orders: (u32, u32, u32),
     /// Coupons that can be used.
     pub coupons: u32,
+    /// Messages that were not read yet.
+    pub unread: u32,
+}
+
+/// A coupon as the member's own page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CouponCard {
+    /// Its name.
+    pub name: String,
+    /// From this goods total on.
+    pub threshold: Fen,
+    /// The discount.
+    pub off: Fen,
+    /// When it runs out, as text.
+    pub ends_text: String,
+    /// Does it count for some goods only?
+    pub some_goods: bool,
+    /// Is it for another store than the chosen one?
+    pub other_store: bool,
+}
+
+/// Something that the shop told a member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// What it is about: `late_payment`, `double_payment`.
+    pub kind: String,
+    /// When.
+    pub at: Millis,
+    /// As text, in the chosen store's zone.
+    pub at_text: String,
+    /// Code of the order that it is about, if of one.
+    pub order: Option<String>,
+    /// Amount that it is about, if of one.
+    pub amount: Option<Fen>,
+    /// Not read yet?
+    pub unread: bool,
 }
 
 /// An address.

@@ -4,7 +4,7 @@ use super::{Snapshot, words};
 use crate::{Result, Shop, Visit};
 use domain::availability::{State, Thresholds, sellable_packs, state};
 use domain::ids::{SkuId, StoreId};
-use domain::pricing::{self, Input, LineIn, MemberStatus, Offer, OfferKind};
+use domain::pricing::{self, Input, LineIn, MemberStatus, Offer, OfferKind, Scope};
 use domain::view::{LiveState, PriceTag, ProductCard};
 use domain::{Millis, Packs};
 use std::collections::HashMap;
@@ -21,6 +21,8 @@ pub(super) struct Viewer<'a> {
     pub visit: &'a Visit,
     pub snapshot: Arc<Snapshot>,
     pub is_member: bool,
+    /// What shall happen to missing goods without a choice of their own.
+    pub substitution_default: String,
     in_basket: HashMap<SkuId, Packs>,
     pricing: Input,
 }
@@ -33,7 +35,8 @@ impl<'a> Viewer<'a> {
             Some(id) => store::members::get(conn, id).await?,
             None => None,
         };
-        let is_member = member.is_some_and(|m| m.has_member_prices(visit.now));
+        let is_member = member.as_ref().is_some_and(|m| m.has_member_prices(visit.now));
+        let substitution_default = member.map_or_else(|| "refund".to_owned(), |m| m.substitution_default);
         let in_basket = store::catalogue::in_basket(conn, &visit.basket).await?.into_iter().collect();
         let timed = snapshot.running(&visit.store, visit.now).map(|record| &record.offer);
         let pricing = Input {
@@ -43,7 +46,7 @@ impl<'a> Viewer<'a> {
             now: visit.now,
             ..Input::default()
         };
-        Ok(Self { visit, snapshot, is_member, in_basket, pricing })
+        Ok(Self { visit, snapshot, is_member, substitution_default, in_basket, pricing })
     }
 
     fn line(&self, sku: &SkuRecord) -> LineIn {
@@ -83,7 +86,11 @@ impl<'a> Viewer<'a> {
     }
 
     fn labels(&self, sku: &SkuRecord) -> Vec<String> {
-        let spend = self.offers_on(sku).into_iter().filter(|record| record.offer.kind() == OfferKind::SpendSave);
+        // What holds for every product tells nothing about this one: the first page and the basket say it once.
+        let narrow = |record: &&OfferRecord| {
+            record.offer.kind() == OfferKind::SpendSave && !matches!(record.offer.scope, Scope::All)
+        };
+        let spend = self.offers_on(sku).into_iter().filter(narrow);
         spend.take(LABELS_MAX).map(|r| self.visit.lang.pick(&r.name_zh, &r.name_en).to_owned()).collect()
     }
 
@@ -137,9 +144,13 @@ pub(super) fn in_order(items: Vec<SkuInStore>, ids: &[SkuId]) -> Vec<SkuInStore>
 impl Shop {
     /// Cards of SKUs in this order; unknown ones are skipped. Three statements.
     pub async fn cards(&self, visit: &Visit, skus: &[SkuId]) -> Result<Vec<ProductCard>> {
-        let mut conn = self.store().read().await?;
-        let viewer = Viewer::load(self, &mut conn, visit).await?;
-        let items = store::catalogue::by_id(&mut conn, &visit.store, skus).await?;
+        self.cards_in(&mut self.store().read().await?, visit, skus).await
+    }
+
+    /// [`cards`](Self::cards) by a connection that the caller has already.
+    pub(crate) async fn cards_in(&self, conn: &mut Conn, visit: &Visit, skus: &[SkuId]) -> Result<Vec<ProductCard>> {
+        let viewer = Viewer::load(self, conn, visit).await?;
+        let items = store::catalogue::by_id(conn, &visit.store, skus).await?;
         Ok(in_order(items, skus).iter().map(|item| viewer.card(item)).collect())
     }
 

@@ -4,7 +4,8 @@ use super::cards::{Viewer, in_order};
 use super::list::deal_scope;
 use crate::{Result, Shop, Visit};
 use domain::ids::SkuId;
-use domain::view::{BannerView, HomePage, ProductCard};
+use domain::pricing::{OfferKind, Scope};
+use domain::view::{BannerView, HomePage, OfferLine, ProductCard};
 use std::collections::HashMap;
 use store::catalogue::Filter;
 
@@ -47,12 +48,23 @@ impl Shop {
         };
         Ok(HomePage {
             banners: banners(&viewer),
+            offers: shop_wide(&viewer),
             categories: viewer.snapshot.tree(None, visit.lang, 1),
             deals: row(&deals, &|id| is_deal.get(id).copied().unwrap_or(false)),
             bought: row(&bought, &|_| true),
             popular: row(&popular, &|id| !deals.contains(id)),
         })
     }
+}
+
+/// Spend-and-save offers on everything: said once here, not on every card.
+fn shop_wide(viewer: &Viewer<'_>) -> Vec<OfferLine> {
+    let visit = viewer.visit;
+    let running = viewer.snapshot.running(&visit.store, visit.now);
+    let wide = running.filter(|record| record.offer.kind() == OfferKind::SpendSave);
+    wide.filter(|record| matches!(record.offer.scope, Scope::All))
+        .map(|record| super::product::offer_line(record, visit.lang))
+        .collect()
 }
 
 fn banners(viewer: &Viewer<'_>) -> Vec<BannerView> {

@@ -7,10 +7,12 @@ use crate::{Error, Result, Shop, Visit};
 use domain::availability::sellable_packs;
 use domain::ids::SkuId;
 use domain::substitution::{Goods, History, Limits, Measure, allowed, rank};
-use domain::view::{Candidate, OfferLine, ProductPage, SubstitutionView, Variant};
+use domain::view::{Candidate, Lang, OfferLine, ProductPage, SubstitutionView, Variant};
 use domain::{Code, Packs};
+use std::collections::HashMap;
 use store::Conn;
 use store::catalogue::SkuInStore;
+use store::offers::OfferRecord;
 
 /// Candidates shown.
 const CANDIDATES_MAX: usize = 8;
@@ -29,10 +31,7 @@ impl Shop {
         let item = variants.iter().find(|item| item.sku.code == code);
         let item = item.ok_or_else(|| Error::from(Code::NotFound))?.clone();
         let candidates = ranked(&mut conn, &viewer, &item).await?;
-        let chosen = match &visit.member {
-            Some(member) => store::catalogue::choice(&mut conn, member, &item.sku.id).await?,
-            None => None,
-        };
+        let chosen = choice(&mut conn, &viewer, &item.sku.id).await?;
         drop(conn);
         Ok(page(&viewer, &item, &variants, candidates, chosen))
     }
@@ -43,10 +42,24 @@ impl Shop {
     /// `not_found` for an unknown SKU.
     pub async fn candidates(&self, visit: &Visit, sku: &SkuId) -> Result<Vec<Candidate>> {
         let mut conn = self.store().read().await?;
-        let viewer = Viewer::load(self, &mut conn, visit).await?;
-        let item = store::catalogue::by_id(&mut conn, &visit.store, std::slice::from_ref(sku)).await?.pop();
-        let item = item.ok_or_else(|| Error::from(Code::NotFound))?;
-        ranked(&mut conn, &viewer, &item).await
+        let mut found = self.candidates_in(&mut conn, visit, std::slice::from_ref(sku)).await?;
+        found.remove(sku).ok_or_else(|| Code::NotFound.into())
+    }
+
+    /// [`candidates`](Self::candidates) of several SKUs, by a connection that
+    /// the caller has already; unknown ones are skipped.
+    pub(crate) async fn candidates_in(
+        &self,
+        conn: &mut Conn,
+        visit: &Visit,
+        skus: &[SkuId],
+    ) -> Result<HashMap<SkuId, Vec<Candidate>>> {
+        let viewer = Viewer::load(self, conn, visit).await?;
+        let mut found = HashMap::new();
+        for item in store::catalogue::by_id(conn, &visit.store, skus).await? {
+            found.insert(item.sku.id.clone(), ranked(conn, &viewer, &item).await?);
+        }
+        Ok(found)
     }
 
     /// May each of these stand in for a SKU, whatever is in stock at the moment?
@@ -69,7 +82,7 @@ fn page(
     item: &SkuInStore,
     variants: &[SkuInStore],
     candidates: Vec<Candidate>,
-    chosen: Option<(String, String)>,
+    (choice, chosen): (String, String),
 ) -> ProductPage {
     let (visit, sku) = (viewer.visit, &item.sku);
     let lang = visit.lang;
@@ -83,14 +96,6 @@ fn page(
         live: live(other, visit.now),
         current: other.sku.id == sku.id,
     };
-    let offer = |record: &&store::offers::OfferRecord| OfferLine {
-        name: lang.pick(&record.name_zh, &record.name_en).to_owned(),
-        kind: record.offer.kind().as_str().to_owned(),
-        ends: record.offer.ends.unwrap_or(store::offers::NEVER),
-        threshold: record.offer.threshold_and_off().map(|(threshold, _)| threshold),
-        off: record.offer.threshold_and_off().map(|(_, off)| off),
-    };
-    let (choice, chosen) = chosen.unwrap_or_default();
     ProductPage {
         card: viewer.card(item),
         brand: brand_of(item, lang),
@@ -111,8 +116,35 @@ fn page(
             chosen: serde_json::from_str(&chosen).unwrap_or_default(),
             candidates,
         },
-        offers: viewer.offers_on(sku).iter().map(offer).collect(),
+        offers: viewer.offers_on(sku).into_iter().map(|record| offer_line(record, lang)).collect(),
     }
+}
+
+/// An offer as it is explained on a page.
+pub(super) fn offer_line(record: &OfferRecord, lang: Lang) -> OfferLine {
+    let terms = record.offer.threshold_and_off();
+    OfferLine {
+        name: lang.pick(&record.name_zh, &record.name_en).to_owned(),
+        kind: record.offer.kind().as_str().to_owned(),
+        ends: record.offer.ends.unwrap_or(store::offers::NEVER),
+        threshold: terms.map(|(threshold, _)| threshold),
+        off: terms.map(|(_, off)| off),
+    }
+}
+
+/// What shall happen if the product is missing, and the chosen substitutes as
+/// JSON: as said in the basket, else as remembered for the member, else the default.
+async fn choice(conn: &mut Conn, viewer: &Viewer<'_>, sku: &SkuId) -> Result<(String, String)> {
+    let lines = store::baskets::plain_lines(conn, &viewer.visit.basket).await?;
+    let line = lines.into_iter().find(|line| line.sku_id == sku.as_str() && !line.choice.is_empty());
+    if let Some(line) = line {
+        return Ok((line.choice, line.chosen));
+    }
+    let remembered = match &viewer.visit.member {
+        Some(member) => store::catalogue::choice(conn, member, sku).await?,
+        None => None,
+    };
+    Ok(remembered.unwrap_or_else(|| (viewer.substitution_default.clone(), "[]".to_owned())))
 }
 
 /// Ranked candidates: of the same category first, then of its neighbours. Three statements.

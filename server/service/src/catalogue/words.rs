@@ -1,16 +1,12 @@
 //! Names as a card shows them.
 
-use domain::view::Lang;
+use domain::view::{Lang, full_name};
 use store::catalogue::SkuRecord;
 
 /// Name with its option or, where there is none, its size.
 pub(super) fn name(sku: &SkuRecord, lang: Lang) -> String {
-    let name = lang.pick(&sku.name_zh, &sku.name_en);
-    let more = [lang.pick(&sku.option_zh, &sku.option_en), size(sku, lang)];
-    match more.into_iter().find(|text| !text.is_empty()) {
-        Some(more) if !name.contains(more) => format!("{name} {more}"),
-        _ => name.to_owned(),
-    }
+    let option = lang.pick(&sku.option_zh, &sku.option_en);
+    full_name(lang.pick(&sku.name_zh, &sku.name_en), option, size(sku, lang))
 }
 
 /// The label of a variant; its size where it has none.
