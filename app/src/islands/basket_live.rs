@@ -20,54 +20,35 @@ pub fn BasketLive(
 #[cfg(target_arch = "wasm32")]
 mod browser {
     use crate::islands::dom::{all, set_basket_count};
-    use crate::islands::part::{Post, Sender, part, post_of};
-    use crate::islands::stock_event;
+    use crate::islands::part::{Conduct, Post, conduct, part, post_of};
     use domain::Packs;
     use domain::pricing::{Priced, price, wire};
     use leptos::prelude::*;
     use ui::format::{price_parts, yuan};
     use wasm_bindgen::JsCast;
-    use web_sys::{Element, HtmlElement, HtmlFormElement, HtmlInputElement, SubmitEvent};
+    use web_sys::{Element, HtmlElement, HtmlFormElement, HtmlInputElement};
 
     pub(super) fn listen(failed: &str) {
-        let sender = Sender::new("basket", failed);
-        let own = sender.clone();
-        let submit = window_event_listener_untyped("submit", move |event| {
-            let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
-            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
-                return;
-            };
-            let in_part = part("basket").is_some_and(|part| part.contains(Some(&form)));
-            if event.default_prevented() || !in_part || !form.has_attribute("data-enhance") {
-                return;
-            }
-            event.prevent_default();
-            if let Some(post) = show_at_once(&form, event.submitter().as_ref()) {
-                own.send(post);
-            }
-        });
-        let own = sender.clone();
-        // A number that was typed counts when it is left.
-        let change = window_event_listener_untyped("change", move |event| {
-            let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) else {
-                return;
-            };
-            let form =
-                input.closest("form[data-qty]").ok().flatten().and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
-            if let Some(post) = form.and_then(|form| show_at_once(&form, None)) {
-                own.send(post);
-            }
-        });
-        let own = sender.clone();
+        let own = conduct(
+            "basket",
+            failed,
+            Conduct {
+                takes: |form, _| form.has_attribute("data-enhance"),
+                submit: show_at_once,
+                change: typed,
+                // The page is shown again as the server has it.
+                stock: || None,
+            },
+        );
         // Something was put in by another island, such as a fill-up.
         let added = window_event_listener_untyped("zaijia:basket", move |_| own.refresh());
-        let stock = stock_event::on_change(move |_| sender.refresh());
-        on_cleanup(move || {
-            added.remove();
-            submit.remove();
-            change.remove();
-            stock.remove();
-        });
+        on_cleanup(move || added.remove());
+    }
+
+    /// A number that was typed counts when it is left.
+    fn typed(control: &Element) -> Option<Post> {
+        let form = control.closest("form[data-qty]").ok().flatten()?.dyn_into::<HtmlFormElement>().ok()?;
+        show_at_once(&form, None)
     }
 
     /// Shows what the form will do, and what is to be sent.

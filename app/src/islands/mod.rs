@@ -11,6 +11,8 @@ mod countdown;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod dom;
 mod draft;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod hold;
 mod live_stock;
 mod locate;
 mod order_live;

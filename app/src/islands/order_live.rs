@@ -29,13 +29,11 @@ pub fn OrderLive(
 #[cfg(target_arch = "wasm32")]
 mod browser {
     use crate::islands::dom::announce;
-    use crate::islands::part::{Sender, part, post_of, reload};
+    use crate::islands::part::{Conduct, conduct, part, post_of, reload};
     use domain::order::State;
     use leptos::prelude::*;
     use serde::Deserialize;
     use ui::live::Live;
-    use wasm_bindgen::JsCast;
-    use web_sys::{HtmlFormElement, SubmitEvent};
 
     /// What the stream says of an order.
     #[derive(Deserialize)]
@@ -45,9 +43,17 @@ mod browser {
     }
 
     pub(super) fn listen(failed: &str, updated: &str, paid_to: &str, live: Live, shown: StoredValue<i64>) {
-        let sender = Sender::new("order", failed);
+        let sender = conduct(
+            "order",
+            failed,
+            Conduct {
+                takes: |form, _| form.has_attribute("data-enhance"),
+                submit: post_of,
+                change: |_| None,
+                stock: || None,
+            },
+        );
         let (updated, paid_to) = (updated.to_owned(), paid_to.to_owned());
-        let own = sender.clone();
         Effect::new(move |_| {
             let change = live.message.get().and_then(|text| serde_json::from_str::<Change>(&text).ok());
             let Some(change) = change.filter(|change| change.version > shown.get_value()) else { return };
@@ -56,23 +62,10 @@ mod browser {
                 let _ = window().location().replace(&paid_to);
             } else if part("order").is_some() {
                 announce(&updated);
-                own.refresh();
+                sender.refresh();
             } else {
                 reload();
             }
         });
-        let submit = window_event_listener_untyped("submit", move |event| {
-            let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
-            let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
-                return;
-            };
-            if form.has_attribute("data-enhance") && !event.default_prevented() {
-                event.prevent_default();
-                if let Some(post) = post_of(&form, event.submitter().as_ref()) {
-                    sender.send(post);
-                }
-            }
-        });
-        on_cleanup(move || submit.remove());
     }
 }

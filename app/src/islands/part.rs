@@ -3,10 +3,11 @@
 //! place. So there is one markup, with and without JavaScript, in one language.
 //!
 //! A part is an element with `data-part`. What people hold on to survives the
-//! change: the focused control and the opened details.
+//! change, see [`super::hold`].
 
 use super::dom::document;
 use super::toast::toast;
+use super::{hold, stock_event};
 use gloo_net::http::Request;
 use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -14,7 +15,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use ui::AppError;
 use wasm_bindgen::JsCast;
-use web_sys::{Document, DomParser, Element, FormData, HtmlElement, HtmlFormElement, SupportedType, UrlSearchParams};
+use web_sys::{
+    Document, DomParser, Element, FormData, HtmlElement, HtmlFormElement, SubmitEvent, SupportedType, UrlSearchParams,
+};
 
 /// A form on its way: where to, and what.
 pub(crate) struct Post {
@@ -33,12 +36,14 @@ pub(crate) struct Sender {
     failed: Rc<str>,
     queue: Rc<RefCell<VecDeque<Post>>>,
     running: Rc<Cell<bool>>,
+    /// An input method is at work; `true` once the part has to be shown again after it.
+    composing: Rc<Cell<Option<bool>>>,
 }
 
 impl Sender {
     /// A sender for the part `part`; `failed` is shown when the shop cannot be reached.
-    pub(crate) fn new(part: &'static str, failed: &str) -> Self {
-        Self { part, failed: failed.into(), queue: Rc::default(), running: Rc::default() }
+    fn new(part: &'static str, failed: &str) -> Self {
+        Self { part, failed: failed.into(), queue: Rc::default(), running: Rc::default(), composing: Rc::default() }
     }
 
     /// Sends `post` after those that wait already.
@@ -74,6 +79,10 @@ impl Sender {
                 // What was sent meanwhile makes this answer old.
                 if own.queue.borrow().is_empty() {
                     own.running.set(false);
+                    if own.composing.get().is_some() {
+                        own.composing.set(Some(true));
+                        return;
+                    }
                     match shown {
                         Fetched::Part(new) => put(own.part, &new),
                         Fetched::Other => reload(),
@@ -116,6 +125,7 @@ pub(crate) fn post_of(form: &HtmlFormElement, button: Option<&HtmlElement>) -> O
         }
         url = button.get_attribute("formaction").unwrap_or(url);
     }
+    hold::sent(form);
     Some(Post { url, body: String::from(params.to_string()), key: None })
 }
 
@@ -168,8 +178,7 @@ fn part_of(page: &Document, name: &str) -> Option<Element> {
 /// Puts the new part into the place of the old one.
 fn put(name: &str, new: &Element) {
     let Some(old) = part(name) else { return };
-    let focused = focused_in(&old);
-    let opened = opened_in(&old);
+    let held = hold::hold(&old);
     if old.replace_with_with_node_1(new).is_err() {
         return reload();
     }
@@ -177,55 +186,68 @@ fn put(name: &str, new: &Element) {
     if let Some(flash) = document().and_then(|document| document.get_element_by_id("flash")) {
         flash.remove();
     }
-    for selector in opened {
-        if let Ok(Some(details)) = new.query_selector(&selector) {
-            let _ = details.set_attribute("open", "");
+    held.give(new);
+}
+
+/// What an island does with its part.
+#[derive(Clone, Copy)]
+pub(crate) struct Conduct {
+    /// Is this form, sent by this button, one to send in the background?
+    pub takes: fn(&HtmlFormElement, Option<&HtmlElement>) -> bool,
+    /// What to send for it; it may show the outcome at once.
+    pub submit: fn(&HtmlFormElement, Option<&HtmlElement>) -> Option<Post>,
+    /// What to send when this control was changed.
+    pub change: fn(&Element) -> Option<Post>,
+    /// What to send when the stock of a line is another one; nothing shows the part again.
+    pub stock: fn() -> Option<Post>,
+}
+
+/// Listens as long as the island lives: to the forms and controls of the part
+/// `name`, and to the stock of its lines.
+pub(crate) fn conduct(name: &'static str, failed: &str, conduct: Conduct) -> Sender {
+    let sender = Sender::new(name, failed);
+    let own = sender.clone();
+    let submit = window_event_listener_untyped("submit", move |event| {
+        let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
+        let form = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
+        let Some(form) = form.filter(|form| inside(name, form) && !event.default_prevented()) else { return };
+        let button = event.submitter();
+        if (conduct.takes)(&form, button.as_ref()) {
+            event.prevent_default();
+            if let Some(post) = (conduct.submit)(&form, button.as_ref()) {
+                own.send(post);
+            }
         }
-    }
-    if let Some(selector) = focused {
-        let found = new.query_selector(&selector).ok().flatten();
-        // What was removed cannot be gone back to: the way to undo it can.
-        let next = found.or_else(|| new.query_selector(".undo button").ok().flatten());
-        if let Some(control) = next.and_then(|control| control.dyn_into::<HtmlElement>().ok()) {
-            let _ = control.focus();
+    });
+    let own = sender.clone();
+    let change = window_event_listener_untyped("change", move |event| {
+        let control = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        if let Some(post) = control.filter(|control| inside(name, control)).and_then(|c| (conduct.change)(&c)) {
+            own.send(post);
         }
-    }
-}
-
-/// How to find the same element again: the line that it belongs to, and what it
-/// is called there. Of buttons and radios of one name the value tells.
-fn selector_of(element: &Element) -> String {
-    let mut selector = String::new();
-    if let Ok(Some(line)) = element.closest("[data-line]") {
-        put_attribute(&mut selector, &line, "data-line");
-    }
-    let tag = element.tag_name().to_ascii_lowercase();
-    selector.push(' ');
-    selector.push_str(&tag);
-    for name in ["id", "name", "class"] {
-        put_attribute(&mut selector, element, name);
-    }
-    if tag == "button" || element.get_attribute("type").as_deref() == Some("radio") {
-        put_attribute(&mut selector, element, "value");
-    }
-    selector
-}
-
-fn put_attribute(selector: &mut String, element: &Element, name: &str) {
-    if let Some(value) = element.get_attribute(name) {
-        for piece in ["[", name, "=\"", &value, "\"]"] {
-            selector.push_str(piece);
+    });
+    let own = sender.clone();
+    let stock = stock_event::on_change(move |_| match (conduct.stock)() {
+        Some(post) => own.send(post),
+        None => own.refresh(),
+    });
+    // An input method at work dies with its field: the part waits until the word is written.
+    let (own, composing) = (sender.clone(), sender.composing.clone());
+    let begin = window_event_listener_untyped("compositionstart", move |_| composing.set(Some(false)));
+    let end = window_event_listener_untyped("compositionend", move |_| {
+        if own.composing.take() == Some(true) {
+            own.refresh();
         }
-    }
+    });
+    on_cleanup(move || {
+        for listener in [submit, change, begin, end] {
+            listener.remove();
+        }
+        stock.remove();
+    });
+    sender
 }
 
-fn focused_in(part: &Element) -> Option<String> {
-    let active = document()?.active_element()?;
-    part.contains(Some(&active)).then(|| selector_of(&active))
-}
-
-fn opened_in(part: &Element) -> Vec<String> {
-    let Ok(list) = part.query_selector_all("details[open]") else { return Vec::new() };
-    let opened = (0..list.length()).filter_map(|i| list.item(i)?.dyn_into::<Element>().ok());
-    opened.map(|details| selector_of(&details)).collect()
+fn inside(name: &str, element: &Element) -> bool {
+    part(name).is_some_and(|part| part.contains(Some(element)))
 }
