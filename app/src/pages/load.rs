@@ -41,6 +41,6 @@ fn failed(error: &AppError) -> impl IntoView {
     };
     view! {
         <PageHead title=sentence(lang, error) />
-        <Empty icon="alert" title=sentence(lang, error) href=href action=action />
+        <Empty icon="alert" href=href action=action />
     }
 }

@@ -16,6 +16,6 @@ pub fn NotFoundPage() -> impl IntoView {
     }
     view! {
         <PageHead title=tr!(lang, site.not_found_title) />
-        <Empty icon="search" title=tr!(lang, site.not_found_title) text=tr!(lang, site.not_found_text) href="/" action=tr!(lang, site.go_home) />
+        <Empty icon="search" text=tr!(lang, site.not_found_text) href="/" action=tr!(lang, site.go_home) />
     }
 }

@@ -15,7 +15,7 @@ pub fn OfflinePage() -> impl IntoView {
         <div class="narrow stack">
             <PageHead title=tr!(lang, site.offline_title) />
             // An empty address is the page that could not be reached.
-            <Empty icon="offline" title=tr!(lang, site.offline_title) text=tr!(lang, site.offline_text) href="" action=tr!(lang, site.offline_retry) />
+            <Empty icon="offline" text=tr!(lang, site.offline_text) href="" action=tr!(lang, site.offline_retry) />
             <OfflineBasket title=tr!(lang, site.offline_draft).to_owned() text=tr!(lang, site.offline_draft_text).to_owned() />
         </div>
     }

@@ -107,7 +107,7 @@ fn Buy(product: Product, back: String, count: i64) -> impl IntoView {
     let sku = card.sku.to_string();
     let gone = card.live.max.0 <= 0;
     let after = format!("{back}{}added=1", if back.contains('?') { '&' } else { '?' });
-    let count = if count > 0 { badge(count) } else { String::new() };
+    let shown = if count > 0 { badge(count) } else { String::new() };
     view! {
         <form id="add" class="buy" method="post" action="/api/basket/add" data-add>
             <input type="hidden" name="sku" value=sku.clone() />
@@ -124,7 +124,7 @@ fn Buy(product: Product, back: String, count: i64) -> impl IntoView {
                 <a class="bar-icon" href="/"><Icon name="home" size=22 />{tr!(lang, words.home)}</a>
                 <a class="bar-icon" href="/basket">
                     <Icon name="basket" size=22 />{tr!(lang, words.basket)}
-                    <span class="badge" data-basket-count=count.clone() aria-hidden="true">{count.clone()}</span>
+                    <span class="badge" data-basket-count=count.to_string() aria-hidden="true">{shown}</span>
                 </a>
                 <div class="bar-end">
                     <button class="button accent" type="submit" name="back" value=after disabled=gone data-live-add=sku.clone()>

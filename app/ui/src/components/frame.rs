@@ -71,8 +71,8 @@ pub fn Section(
 pub fn Empty(
     /// Icon's name.
     icon: &'static str,
-    /// What is not there.
-    #[prop(into)]
+    /// What is not there; none where the page's head says it.
+    #[prop(optional, into)]
     title: String,
     /// What to do about it.
     #[prop(optional, into)]
@@ -87,7 +87,7 @@ pub fn Empty(
     view! {
         <div class="empty">
             <span class="empty-icon"><Icon name=icon size=40 /></span>
-            <p class="empty-title">{title}</p>
+            {(!title.is_empty()).then(|| view! { <p class="empty-title">{title}</p> })}
             {(!text.is_empty()).then(|| view! { <p class="muted">{text}</p> })}
             <a class="button primary" href=href>{action}</a>
         </div>
