@@ -44,6 +44,8 @@ pub struct Server {
     pub live: live::Live,
     /// Counters of requests.
     pub limits: Arc<limits::Limits>,
+    /// True from the moment in which the server was told to stop.
+    pub draining: Arc<std::sync::atomic::AtomicBool>,
     /// The metrics that were recorded.
     pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
     /// What Leptos needs to name its files.

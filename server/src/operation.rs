@@ -3,10 +3,12 @@
 use crate::Server;
 use crate::config::{Config, LogFormat};
 use crate::guard::refusal;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error.
@@ -45,8 +47,21 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database answers.
+/// Has connections closed after their answer while the server winds down, so
+/// that their clients' next requests go to another one.
+pub async fn wind_down(State(server): State<Server>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if server.draining.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// `GET /readyz`: the database answers, and the server was not told to stop.
 pub async fn readyz(State(server): State<Server>) -> Response {
+    if server.draining.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response();
+    }
     let ready = async {
         let mut conn = server.shop.store().read().await?;
         conn.int("SELECT COUNT(*) FROM store", &[]).await
@@ -72,7 +87,9 @@ pub async fn metrics(
     if !local && let Err(error) = bearer(&server, &headers, &["metrics", "staff"]).await {
         return refusal(error.user());
     }
-    let Some(handle) = &server.metrics else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(handle) = &server.metrics else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     #[expect(clippy::cast_precision_loss, reason = "a queue has some thousands of places")]
     metrics::gauge!("zaijia_writer_waiting").set(server.shop.store().waiting() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response()

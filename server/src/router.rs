@@ -46,6 +46,7 @@ pub fn router(server: Server) -> Router {
         .merge(operations())
         .layer(from_fn_with_state(server.clone(), files))
         .layer(from_fn_with_state(server.clone(), guard::headers))
+        .layer(from_fn_with_state(server.clone(), operation::wind_down))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(measure))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_answer).on_failure(()))

@@ -1,8 +1,11 @@
 //! Work that no visitor asks for: holds that run out, the outbox, the sandbox's
 //! callbacks, payments to ask about, delivery slots to open, mean sales.
 //!
-//! Each job may run in several servers at once: rows are claimed by conditional
-//! updates, periodic jobs by their last run.
+//! Any number of servers run the jobs of one database, and each is done once.
+//! A hold ends by a conditional update. Rows that lead outside (outbox,
+//! callbacks) and periodic jobs are claimed for a time, a lease: who claimed
+//! does the work well within it, and if that server dies, the lease runs out and
+//! another server claims anew.
 
 use crate::{Error, Result, Shop};
 use crate::{calendar, local};
@@ -12,7 +15,7 @@ use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use store::Lane;
-use store::outbox::{self, OutboxRow};
+use store::outbox::{self, JobRow, OutboxRow};
 use store::slots::{self, SlotRow, TemplateRow};
 
 /// A claimed task falls due again if its server dies.
@@ -40,9 +43,14 @@ impl Ran {
     }
 }
 
+/// A periodic job is another server's after this time.
+const JOB_LEASE_MS: i64 = 5 * MINUTE_MS;
+/// One that failed is tried again after this time.
+const JOB_AGAIN_MS: i64 = 10 * SECOND_MS;
+
 /// Periodic jobs and how often they run.
-const PERIODIC: [(&str, i64); 4] =
-    [("job.slots", MINUTE_MS), ("job.counts", 10 * SECOND_MS), ("job.dms", HOUR_MS), ("job.tidy", HOUR_MS)];
+const PERIODIC: [(&str, i64); 5] =
+    [("slots", MINUTE_MS), ("counts", 10 * SECOND_MS), ("news", 30 * SECOND_MS), ("dms", HOUR_MS), ("tidy", HOUR_MS)];
 
 impl Shop {
     /// Runs everything that is due, once. A job that fails is logged and does
@@ -61,32 +69,47 @@ impl Shop {
     }
 
     async fn run_periodic(&self, now: Millis) -> Result<()> {
-        let runs: HashMap<String, i64> = outbox::job_runs(&mut self.store().read().await?).await?.into_iter().collect();
+        let rows = outbox::jobs(&mut self.store().read().await?).await?;
+        let rows: HashMap<&str, &JobRow> = rows.iter().map(|row| (row.name.as_str(), row)).collect();
         for (name, every_ms) in PERIODIC {
-            let before = now.plus(-every_ms);
-            if runs.get(name).is_some_and(|last| *last > before.0) {
-                continue;
-            }
-            let claimed = self
-                .store()
-                .write(Lane::Background, (name, before, now), |conn, (name, before, now)| {
-                    Box::pin(async move { Ok::<bool, Error>(outbox::claim_job(conn, name, *before, *now).await?) })
-                })
-                .await?;
-            if !claimed {
+            let waits = rows.get(name).is_some_and(|row| !is_due(row, now, every_ms));
+            if waits || !self.claim_job(name, now, every_ms).await? {
                 continue;
             }
             let done = match name {
-                "job.slots" => self.ensure_slots(now).await.map(|_| ()),
-                "job.counts" => self.expire_counts(now).await.map(|_| ()),
-                "job.dms" => self.refresh_dms(now).await.map(|_| ()),
+                "slots" => self.ensure_slots(now).await.map(|_| ()),
+                "counts" => self.expire_counts(now).await.map(|_| ()),
+                "news" => self.store().trim_news().await.map(|_| ()).map_err(Error::from),
+                "dms" => self.refresh_dms(now).await.map(|_| ()),
                 _ => self.tidy_members(now).await.map(|_| ()),
             };
-            if let Err(error) = done {
+            if let Err(error) = &done {
                 tracing::error!(%error, job = name, "a job failed");
             }
+            self.end_job(name, now, done.is_ok()).await?;
         }
         Ok(())
+    }
+
+    async fn claim_job(&self, name: &'static str, now: Millis, every_ms: i64) -> Result<bool> {
+        let input = (name, self.store().process().to_owned(), now, every_ms);
+        let work = self.store().write(Lane::Background, input, |conn, (name, owner, now, every_ms)| {
+            Box::pin(async move {
+                Ok::<bool, Error>(outbox::claim_job(conn, name, owner, *now, *every_ms, JOB_LEASE_MS).await?)
+            })
+        });
+        work.await
+    }
+
+    async fn end_job(&self, name: &'static str, now: Millis, done: bool) -> Result<()> {
+        let input = (name, self.store().process().to_owned(), now, done);
+        let work = self.store().write(Lane::Background, input, |conn, (name, owner, now, done)| {
+            Box::pin(async move {
+                let again = now.plus(JOB_AGAIN_MS);
+                Ok::<(), Error>(outbox::end_job(conn, name, owner, done.then_some(*now), again).await?)
+            })
+        });
+        work.await
     }
 
     /// Opens the delivery and pick-up windows of the days to come, from the
@@ -130,11 +153,17 @@ impl Shop {
                 Box::pin(async move { Ok::<_, Error>(outbox::claim(conn, *now, LEASE_MS, 100).await?) })
             })
             .await?;
-        for task in &due {
-            let done = self.do_task(task, now).await;
+        // One after another: a payment is opened before it is closed.
+        let taken = due.len();
+        for task in due {
+            if self.now().since(now) > LEASE_MS / 2 {
+                // Too late to be sure that the rest is still this server's: it falls due again.
+                break;
+            }
+            let done = self.do_task(&task, now).await;
             self.end_task(task, done, now).await?;
         }
-        Ok(due.len())
+        Ok(taken)
     }
 
     async fn do_task(&self, task: &OutboxRow, now: Millis) -> Result<()> {
@@ -146,7 +175,7 @@ impl Shop {
         }
     }
 
-    async fn end_task(&self, task: &OutboxRow, done: Result<()>, now: Millis) -> Result<()> {
+    async fn end_task(&self, task: OutboxRow, done: Result<()>, now: Millis) -> Result<()> {
         let (error, due) = match &done {
             Ok(()) => (None, None),
             Err(error) if task.tries >= TRIES => {
@@ -162,19 +191,26 @@ impl Shop {
                 (Some(error.to_string()), Some(now.plus(back_off_ms(task.tries))))
             }
         };
-        let input = (task.id.clone(), error, due);
+        let input = (task, error, due);
         self.store()
-            .write(Lane::Background, input, |conn, (id, error, due)| {
+            .write(Lane::Background, input, |conn, (task, error, due)| {
                 Box::pin(async move {
                     match error {
-                        None => outbox::done(conn, id).await?,
-                        Some(error) => outbox::failed(conn, id, error, *due).await?,
+                        None => outbox::done(conn, &task.id).await?,
+                        Some(error) => outbox::failed(conn, task, error, *due).await?,
                     }
                     Ok(())
                 })
             })
             .await
     }
+}
+
+/// May a periodic job be claimed, as far as can be seen without claiming?
+fn is_due(row: &JobRow, now: Millis, every_ms: i64) -> bool {
+    let done = row.done_at > now.plus(-every_ms).0 && row.done_at <= now.0;
+    let held = row.until_at > now.0 && row.until_at <= now.plus(JOB_LEASE_MS).0;
+    !done && !held
 }
 
 /// The count that a job answers, or 0 with an entry in the log.
@@ -236,6 +272,21 @@ mod tests {
         assert_eq!(ids, ["delivery-20261121-1080-1200", "delivery-20261122-1080-1200"]);
         assert_eq!(rows[0].starts_at, now.plus(8 * HOUR_MS).0);
         assert_eq!(rows[0].cutoff_at, now.plus(7 * HOUR_MS).0);
+    }
+
+    #[test]
+    fn a_job_waits_for_its_time_and_for_who_has_it() {
+        let now = Millis(1_000_000_000);
+        let row = |done_ms: i64, until_ms: i64| JobRow {
+            done_at: now.plus(done_ms).0,
+            until_at: if until_ms == 0 { 0 } else { now.plus(until_ms).0 },
+            ..JobRow::default()
+        };
+        assert!(!is_due(&row(-MINUTE_MS + 1, 0), now, MINUTE_MS));
+        assert!(is_due(&row(-MINUTE_MS, 0), now, MINUTE_MS));
+        assert!(!is_due(&row(-HOUR_MS, SECOND_MS), now, MINUTE_MS), "another server has it");
+        assert!(is_due(&row(-HOUR_MS, -SECOND_MS), now, MINUTE_MS), "that server died");
+        assert!(is_due(&row(HOUR_MS, HOUR_MS), now, MINUTE_MS), "the clock went back");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use aws_lc_rs::hmac;
 use domain::time::{MINUTE_MS, SECOND_MS};
 use domain::view::SandboxView;
 use domain::{Code, Fen, Millis, UserError};
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
@@ -308,30 +309,43 @@ impl Shop {
                 Box::pin(async move { Ok::<_, Error>(sandbox::claim_callbacks(conn, *now, LEASE_MS, 100).await?) })
             })
             .await?;
-        for callback in &due {
-            let status = self.deliver(callback).await;
-            let state = match status {
-                Some(200..=299) => "done",
-                // Refused for good, as the wrong signature is.
-                Some(400..=499) => "refused",
-                _ if callback.tries >= TRIES => "refused",
-                _ => "waiting",
-            };
-            let due = now.plus((SECOND_MS << callback.tries.clamp(0, 9)).min(10 * MINUTE_MS));
-            let input = (callback.id.clone(), state, due);
-            self.store()
-                .write(Lane::Background, input, |conn, (id, state, due)| {
-                    Box::pin(async move {
-                        match *state {
-                            "waiting" => sandbox::postpone_callback(conn, id, *due).await?,
-                            state => sandbox::end_callback(conn, id, state).await?,
-                        }
-                        Ok::<(), Error>(())
-                    })
-                })
-                .await?;
+        // Some at a time, so that one slow answer does not outlast the lease of the others.
+        let taken = due.len();
+        let delivering = futures::stream::iter(due.into_iter().map(|callback| {
+            let shop = self.clone();
+            async move { shop.deliver_one(callback, now).await }
+        }));
+        let delivered: Vec<Result<()>> = delivering.buffer_unordered(8).collect().await;
+        delivered.into_iter().collect::<Result<Vec<()>>>()?;
+        Ok(taken)
+    }
+
+    async fn deliver_one(&self, callback: CallbackRow, claimed: Millis) -> Result<()> {
+        if self.now().since(claimed) > LEASE_MS / 2 {
+            // Too late to be sure that it is still this server's: it falls due again.
+            return Ok(());
         }
-        Ok(due.len())
+        let status = self.deliver(&callback).await;
+        let state = match status {
+            Some(200..=299) => "done",
+            // Refused for good, as the wrong signature is.
+            Some(400..=499) => "refused",
+            _ if callback.tries >= TRIES => "refused",
+            _ => "waiting",
+        };
+        let due = claimed.plus((SECOND_MS << callback.tries.clamp(0, 9)).min(10 * MINUTE_MS));
+        let input = (callback, state, due);
+        self.store()
+            .write(Lane::Background, input, |conn, (callback, state, due)| {
+                Box::pin(async move {
+                    match *state {
+                        "waiting" => sandbox::postpone_callback(conn, callback, *due).await?,
+                        state => sandbox::end_callback(conn, &callback.id, state).await?,
+                    }
+                    Ok::<(), Error>(())
+                })
+            })
+            .await
     }
 
     /// Hands one callback over; the HTTP status, if there was an answer.

@@ -12,6 +12,7 @@ use service::Shop;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -72,6 +73,7 @@ impl Serve {
             assets: Arc::new(assets),
             config: Arc::new(config),
             shop: shop.clone(),
+            draining: Arc::default(),
             metrics,
             leptos,
         };
@@ -94,6 +96,8 @@ async fn serve(
     mut stopped: watch::Receiver<bool>,
 ) -> Done {
     let url = server.config.public_url();
+    let drain = Duration::from_secs(server.config.drain_s.into());
+    let draining = Arc::clone(&server.draining);
     let service = router::router(server).into_make_service_with_connect_info::<SocketAddr>();
     // Without this small answers wait for the client's acknowledgement.
     let listener = listener.tap_io(|stream| {
@@ -109,6 +113,15 @@ async fn serve(
     println!("Zaijia is open at {url}");
     tokio::spawn(async move {
         signalled().await;
+        draining.store(true, Ordering::Relaxed);
+        if !drain.is_zero() {
+            tracing::info!(?drain, "the shop closes: it says so, and still answers");
+            tokio::select! {
+                () = tokio::time::sleep(drain) => {}
+                // Told again: at once.
+                () = signalled() => {}
+            }
+        }
         tracing::info!("the shop closes: requests in hand are finished");
         // Without receivers nothing is left to stop.
         let _ = stop.send(true);

@@ -287,3 +287,102 @@ impl Hub {
         Ok(codes.iter().map(|code| json(code).unwrap_or_default()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::places::{Bounds, Places};
+    use super::*;
+    use bytes::Bytes;
+    use futures::{FutureExt, StreamExt};
+
+    fn key(sku: &str) -> Key {
+        Key::Stock(StoreId::trusted("s"), SkuId::trusted(sku))
+    }
+
+    fn open(shared: &Arc<Shared>, skus: &[&str], last: Option<&str>) -> stream::Live {
+        let places = Places::new(Bounds { all: 0, visitor: 0, address: 0 });
+        let place = places.take(None, "").expect("without bounds");
+        shared.open(skus.iter().map(|sku| key(sku)).collect(), last, place)
+    }
+
+    /// What the hub does in a round.
+    fn round(shared: &Shared, states: &[(&str, &str)]) {
+        let version = shared.published() + 1;
+        let topics: Vec<_> = states.iter().filter_map(|(sku, _)| lock(&shared.topics).get(&key(sku))).collect();
+        for (topic, (_, json)) in topics.iter().zip(states) {
+            topic.tell(version, shared.epoch(), json.as_bytes().to_vec());
+        }
+        shared.published.store(version, Ordering::Release);
+        for topic in topics {
+            topic.wake();
+        }
+    }
+
+    /// The next piece, if there is one at once.
+    fn next(stream: &mut stream::Live) -> Option<String> {
+        let piece: Option<Result<Bytes, _>> = stream.next().now_or_never()?;
+        piece.map(|piece| String::from_utf8(piece.expect("no error").to_vec()).expect("text"))
+    }
+
+    fn greeted(shared: &Arc<Shared>, skus: &[&str], last: Option<&str>) -> stream::Live {
+        let mut stream = open(shared, skus, last);
+        assert!(next(&mut stream).is_some_and(|greeting| greeting.starts_with("retry: ")));
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_gets_the_newest_state_and_has_no_queue() {
+        let shared = Shared::new();
+        let mut slow = greeted(&shared, &["a"], None);
+        for n in 0..1_000 {
+            round(&shared, &[("a", &n.to_string())]);
+        }
+        let epoch = shared.epoch();
+        assert_eq!(next(&mut slow), Some(format!("id: {epoch}-1000\nevent: stock\ndata: [999]\n\n")));
+        assert_eq!(next(&mut slow), None);
+        assert!(size_of::<stream::Live>() <= 128, "a stream is a few words");
+    }
+
+    #[tokio::test]
+    async fn the_first_event_is_the_full_state() {
+        let shared = Shared::new();
+        let mut stream = greeted(&shared, &["a", "b"], None);
+        round(&shared, &[("a", "1")]);
+        assert_eq!(next(&mut stream), None, "b is not known yet");
+        round(&shared, &[("b", "2")]);
+        assert!(next(&mut stream).is_some_and(|event| event.contains("data: [1,2]\n")));
+        round(&shared, &[("b", "3")]);
+        assert!(next(&mut stream).is_some_and(|event| event.contains("data: [3]\n")));
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_hears_what_changed_since() {
+        let shared = Shared::new();
+        let _other = greeted(&shared, &["a", "b"], None);
+        round(&shared, &[("a", "1"), ("b", "1")]);
+        let last = format!("{}-1", shared.epoch());
+        let mut same = greeted(&shared, &["a", "b"], Some(&last));
+        assert_eq!(next(&mut same), None, "nothing changed");
+        round(&shared, &[("b", "2")]);
+        assert!(next(&mut same).is_some_and(|event| event.contains("data: [2]\n")));
+        let mut late = greeted(&shared, &["a", "b"], Some(&last));
+        assert!(next(&mut late).is_some_and(|event| event.contains("data: [2]\n")));
+        for unknown in ["x-1", "", "1", &format!("{}-99", shared.epoch())] {
+            let mut other = greeted(&shared, &["a", "b"], Some(unknown));
+            assert!(next(&mut other).is_some_and(|event| event.contains("data: [1,2]\n")), "{unknown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn when_the_server_stops_streams_end() {
+        let shared = Shared::new();
+        let mut stream = greeted(&shared, &["a"], None);
+        let waiting = tokio::spawn(async move {
+            let last = stream.next().await;
+            (last.is_some(), stream.next().await.is_none())
+        });
+        tokio::task::yield_now().await;
+        shared.stop();
+        assert_eq!(waiting.await.expect("it ends"), (true, true));
+    }
+}

@@ -118,6 +118,10 @@ impl News {
         }
     }
 
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Writes down what the transaction touched. The last statement before COMMIT.
     pub(crate) async fn note(&self, conn: &mut Conn) -> Result<()> {
         if conn.touched.is_empty() || !self.writes.load(Ordering::Relaxed) {
@@ -322,6 +326,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Names this process among those that use the database.
+    pub fn process(&self) -> &str {
+        self.news().origin()
     }
 
     /// Deletes news that every server has heard of by now.

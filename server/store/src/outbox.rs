@@ -1,4 +1,4 @@
-//! What must be told to the outside after the commit, and when periodic jobs ran.
+//! What must be told to the outside after the commit, and who has which periodic job.
 //!
 //! A row is claimed for a time (a lease): the server that claims it does the
 //! work and marks it done; if that server dies, the row falls due again. So the
@@ -62,23 +62,56 @@ pub async fn done(conn: &mut Conn, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The work of a row failed: it is tried again at `due`, or given up if that is `None`.
-pub async fn failed(conn: &mut Conn, id: &str, error: &str, due: Option<Millis>) -> Result<()> {
+/// The work of a row failed: it is tried again at `due`, or given up if that is
+/// `None`. Of no effect if another server claimed the row meanwhile.
+pub async fn failed(conn: &mut Conn, row: &OutboxRow, error: &str, due: Option<Millis>) -> Result<()> {
     let sql = "UPDATE outbox SET state = CASE WHEN $3 THEN 'dead' ELSE state END, last_error = $2, \
-               due_at = COALESCE($4, due_at) WHERE id = $1 AND state = 'waiting'";
-    conn.exec(sql, vals![id, error, due.is_none(), due]).await?;
+               due_at = COALESCE($4, due_at) WHERE id = $1 AND state = 'waiting' AND tries = $5";
+    conn.exec(sql, vals![&row.id, error, due.is_none(), due, row.tries]).await?;
     Ok(())
 }
 
-/// When each periodic job ran last: (name, UTC ms).
-pub async fn job_runs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
-    let sql = "SELECT name, CAST(value AS BIGINT) FROM setting WHERE name LIKE 'job.%' ORDER BY name LIMIT 100";
-    conn.all(sql, &[]).await
+/// A periodic job: who has it, and when it was done.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct JobRow {
+    /// Its name.
+    pub name: String,
+    /// The process that took it last.
+    pub owner: String,
+    /// Until when that process has it; 0 when it gave it back.
+    pub until_at: i64,
+    /// When it was last done.
+    pub done_at: i64,
 }
 
-/// Takes a periodic job that did not run since `before`; false if another server was faster.
-pub async fn claim_job(conn: &mut Conn, name: &str, before: Millis, now: Millis) -> Result<bool> {
-    let sql = "INSERT INTO setting (name, value) VALUES ($1, CAST($2 AS TEXT)) ON CONFLICT (name) DO UPDATE \
-               SET value = excluded.value WHERE CAST(setting.value AS BIGINT) <= $3";
-    Ok(conn.exec(sql, vals![name, now, before]).await? == 1)
+/// All periodic jobs that ran ever.
+pub async fn jobs(conn: &mut Conn) -> Result<Vec<JobRow>> {
+    conn.all("SELECT name, owner, until_at, done_at FROM job ORDER BY name LIMIT 100", &[]).await
+}
+
+/// Takes a periodic job that was not done for `every_ms` and that nobody has in
+/// hand, for `lease_ms`. False if another server was faster.
+///
+/// Times that lie ahead were written before the clock went back, and bind nobody.
+pub async fn claim_job(
+    conn: &mut Conn,
+    name: &str,
+    owner: &str,
+    now: Millis,
+    every_ms: i64,
+    lease_ms: i64,
+) -> Result<bool> {
+    let sql = "INSERT INTO job (name, owner, until_at, done_at) VALUES ($1, $2, $3, 0) ON CONFLICT (name) DO UPDATE \
+               SET owner = excluded.owner, until_at = excluded.until_at \
+               WHERE (job.done_at <= $4 OR job.done_at > $5) AND (job.until_at <= $5 OR job.until_at > $3)";
+    let vals = vals![name, owner, now.plus(lease_ms), now.plus(-every_ms), now];
+    Ok(conn.exec(sql, vals).await? == 1)
+}
+
+/// Gives a job back: done at this time, or (`None`) to be tried again from `again` on.
+pub async fn end_job(conn: &mut Conn, name: &str, owner: &str, done: Option<Millis>, again: Millis) -> Result<()> {
+    let sql = "UPDATE job SET done_at = COALESCE($3, done_at), until_at = CASE WHEN $5 THEN 0 ELSE $4 END \
+               WHERE name = $1 AND owner = $2";
+    conn.exec(sql, vals![name, owner, done, again, done.is_some()]).await?;
+    Ok(())
 }

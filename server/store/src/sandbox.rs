@@ -135,8 +135,9 @@ pub async fn end_callback(conn: &mut Conn, id: &str, state: &str) -> Result<()> 
     Ok(())
 }
 
-/// A callback is to be tried again.
-pub async fn postpone_callback(conn: &mut Conn, id: &str, due: Millis) -> Result<()> {
-    conn.exec("UPDATE sandbox_callback SET due_at = $2 WHERE id = $1 AND state = 'waiting'", vals![id, due]).await?;
+/// A callback is to be tried again; of no effect if another server took it meanwhile.
+pub async fn postpone_callback(conn: &mut Conn, callback: &CallbackRow, due: Millis) -> Result<()> {
+    let sql = "UPDATE sandbox_callback SET due_at = $2 WHERE id = $1 AND state = 'waiting' AND tries = $3";
+    conn.exec(sql, vals![&callback.id, due, callback.tries]).await?;
     Ok(())
 }
