@@ -276,7 +276,7 @@ async fn apply_in_tx(conn: &mut Conn, job: &Job) -> Result<BatchAnswer> {
     if let Some(known) = store::feeds::answered(conn, &job.store, &job.key).await? {
         return repeated(&known, &job.hash);
     }
-    let Applied { applied, repeated, late } = match &job.understood {
+    let Applied { applied, repeated, late, .. } = match &job.understood {
         Understood::Statements(rows) => store::stock::apply_statements(conn, &job.store, rows, job.now).await?,
         Understood::Flows(rows) => store::stock::apply_flows(conn, &job.store, rows, job.now).await?,
     };

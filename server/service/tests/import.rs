@@ -15,7 +15,7 @@ store::on_both! {
         let report = shop.import_demo(ImportOptions::default(), &|_| ()).await.expect("the demo");
         let bad: Vec<String> = report.bad().map(|row| row.sentence(Lang::En)).collect();
         assert!(bad.is_empty(), "{bad:#?}");
-        assert!(report.of(Kind::Skus).is_some_and(|f| f.written >= 200));
+        assert!(report.of(Kind::Skus).is_some_and(|f| f.new >= 200));
 
         let visit = guest(&shop, Lang::Zh).await;
         let home = shop.home(&visit).await.expect("a home page");
@@ -58,7 +58,7 @@ store::on_both! {
         ];
         let expected = expected.map(|(f, l, c, r)| (f.to_owned(), l, c.to_owned(), r.to_owned()));
         assert_eq!(bad, expected);
-        assert_eq!(report.of(Kind::Skus).map(|f| f.written), Some(2));
+        assert_eq!(report.of(Kind::Skus).map(|f| f.new), Some(2));
         let zh = report.bad().nth(1).map(|b| b.sentence(Lang::Zh)).unwrap_or_default();
         assert!(zh.starts_with("skus.csv:4 price: 不是有效金额"), "{zh}");
 
@@ -79,8 +79,8 @@ store::on_both! {
             ("offers.csv", "code,kind,name_zh,name_en,store,starts,ends,scope,price\nT,timed,特价,Deal,,-1d,+1d,sku:M1,9.90\n"),
         ];
         let report = import_with(&shop, &files, ImportOptions { dry_run: true, ..ImportOptions::default() }).await;
-        assert_eq!(report.of(Kind::Stock).map(|f| (f.written, f.bad.len())), Some((1, 0)));
-        assert_eq!(report.of(Kind::Offers).map(|f| (f.written, f.bad.len())), Some((1, 0)));
+        assert_eq!(report.of(Kind::Stock).map(|f| (f.new, f.bad.len())), Some((1, 0)));
+        assert_eq!(report.of(Kind::Offers).map(|f| (f.new, f.bad.len())), Some((1, 0)));
         assert!(shop.default_store().await.is_err(), "nothing was written");
     }
 
@@ -93,7 +93,7 @@ store::on_both! {
         std::fs::write(folder.path().join("till skus.csv"), &gbk).expect("a file");
         let path = folder.path().join("till skus.csv");
         let report = shop.import_dir(&path, ImportOptions::default(), &|_| ()).await.expect("by its header");
-        assert_eq!(report.files[0].written, 2, "{report:#?}");
+        assert_eq!((report.files[0].new, report.files[0].changed), (1, 1), "{report:#?}");
         import(&shop, &[("stock.csv", "store,pool,on_hand,as_of\nmain,M1,50,-1h\nmain,M9,50,-1h\n")]).await;
         let visit = guest(&shop, Lang::Zh).await;
         let list = shop.list(&visit, ListQuery { text: "酸奶".to_owned(), ..ListQuery::default() }).await.expect("a list");

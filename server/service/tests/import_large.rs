@@ -5,7 +5,6 @@ mod support;
 use service::import::{ImportOptions, Kind};
 use std::fmt::Write;
 use std::time::Instant;
-use store::Store;
 use support::shop;
 
 const ROWS: usize = 100_000;
@@ -43,44 +42,32 @@ fn skus() -> String {
     text
 }
 
-async fn a_hundred_thousand_skus(store: &Store) {
-    let (shop, _) = shop(store);
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(
-        folder.path().join("categories.csv"),
-        "code,parent,name_zh,name_en,count_holds\nc1,,百货,Goods,day\n",
-    )
-    .expect("a file");
-    std::fs::write(folder.path().join("skus.csv"), skus()).expect("a file");
-    for again in [false, true] {
-        let started = Instant::now();
-        let report = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await.expect("an import");
-        let took = started.elapsed();
-        let skus = report.of(Kind::Skus).expect("a report");
-        println!(
-            "{:?} again={again}: {:.2} s, {} written, {} bad",
-            store.kind(),
-            took.as_secs_f64(),
-            skus.written,
-            skus.bad.len()
-        );
-        assert_eq!((skus.rows, skus.bad.len()), (ROWS as u64, ROWS / 100));
-        let written = if again { 0 } else { ROWS as u64 * 99 / 100 };
-        assert_eq!((skus.written, skus.unchanged + skus.written), (written, ROWS as u64 * 99 / 100));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures; run it in release"]
-async fn on_sqlite() {
-    let store = store::testing::sqlite().await;
-    a_hundred_thousand_skus(&store).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures; run it in release"]
-async fn on_postgres() {
-    if let Some(store) = store::testing::postgres().await {
-        a_hundred_thousand_skus(&store).await;
+store::on_both! {
+    #[ignore = "measures; run it in release"]
+    async fn a_hundred_thousand_skus(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(
+            folder.path().join("categories.csv"),
+            "code,parent,name_zh,name_en,count_holds\nc1,,百货,Goods,day\n",
+        )
+        .expect("a file");
+        std::fs::write(folder.path().join("skus.csv"), skus()).expect("a file");
+        for again in [false, true] {
+            let started = Instant::now();
+            let report = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await.expect("an import");
+            let took = started.elapsed();
+            let skus = report.of(Kind::Skus).expect("a report");
+            println!(
+                "{:?} again={again}: {:.2} s, {} written, {} bad",
+                store.kind(),
+                took.as_secs_f64(),
+                skus.written(),
+                skus.bad.len()
+            );
+            assert_eq!((skus.rows, skus.bad.len()), (ROWS as u64, ROWS / 100));
+            let written = if again { 0 } else { ROWS as u64 * 99 / 100 };
+            assert_eq!((skus.written(), skus.unchanged + skus.written()), (written, ROWS as u64 * 99 / 100));
+        }
     }
 }

@@ -205,6 +205,13 @@ pub async fn banners(conn: &mut Conn) -> Result<Vec<BannerRecord>> {
     conn.all(BANNERS, &[]).await
 }
 
+/// All banners, for comparing; bounded far above what a shop has.
+pub async fn all_banners(conn: &mut Conn) -> Result<Vec<BannerRecord>> {
+    let sql = "SELECT code, title_zh, title_en, text_zh, text_en, link, picture, sort FROM banner ORDER BY code
+        LIMIT 10000";
+    conn.all(sql, &[]).await
+}
+
 /// Makes or changes banners by their code; answers the codes that were new or changed.
 pub async fn put_banners(conn: &mut Conn, rows: &[BannerRecord]) -> Result<Vec<String>> {
     const COLUMNS: [&str; 7] = ["title_zh", "title_en", "text_zh", "text_en", "link", "picture", "sort"];

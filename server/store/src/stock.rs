@@ -469,6 +469,8 @@ pub struct Flow {
 pub struct Applied {
     /// Rows that changed something or were kept in the ledger.
     pub applied: usize,
+    /// Pools that were new in the store.
+    pub opened: usize,
     /// Rows that were there already.
     pub repeated: usize,
     /// Statements older than the last one: nothing done.
@@ -481,15 +483,15 @@ impl Applied {
     pub fn plus(self, other: Self) -> Self {
         Self {
             applied: self.applied + other.applied,
+            opened: self.opened + other.opened,
             repeated: self.repeated + other.repeated,
             late: self.late + other.late,
         }
     }
 }
 
-/// Applies snapshots and hand counts. Of several statements on one pool the
-/// newest holds, the others are late.
-pub async fn apply_statements(conn: &mut Conn, store: &StoreId, rows: &[Statement], now: Millis) -> Result<Applied> {
+/// Of several statements on one pool the newest holds, in the order of the pools.
+pub fn newest(rows: &[Statement]) -> Vec<&Statement> {
     let mut newest: BTreeMap<&PoolId, &Statement> = BTreeMap::new();
     for row in rows {
         let held = newest.entry(&row.pool).or_insert(row);
@@ -497,16 +499,55 @@ pub async fn apply_statements(conn: &mut Conn, store: &StoreId, rows: &[Statemen
             *held = row;
         }
     }
+    newest.into_values().collect()
+}
+
+/// Applies snapshots and hand counts. Of several statements on one pool the
+/// newest holds, the others are late.
+pub async fn apply_statements(conn: &mut Conn, store: &StoreId, rows: &[Statement], now: Millis) -> Result<Applied> {
+    let newest = newest(rows);
     let mut sum = Applied { late: rows.len() - newest.len(), ..Applied::default() };
-    let newest: Vec<&Statement> = newest.into_values().collect();
     for part in newest.chunks(ROWS) {
         sum = sum.plus(apply_part(conn, store, part, now).await?);
     }
     Ok(sum)
 }
 
+/// What [`apply_statements`] would do at this moment; only reads.
+pub async fn preview_statements(conn: &mut Conn, store: &StoreId, rows: &[Statement]) -> Result<Applied> {
+    let newest = newest(rows);
+    let mut sum = Applied { late: rows.len() - newest.len(), ..Applied::default() };
+    for part in newest.chunks(ROWS) {
+        let pools: Vec<PoolId> = part.iter().map(|row| row.pool.clone()).collect();
+        let have = by_pool(levels(conn, store, &pools).await?);
+        let known = known_keys(conn, store, part).await?;
+        for row in part {
+            let held = have.get(&row.pool);
+            let (on_hand, stated_at) = held.map_or((Base::ZERO, None), |s| (s.level.on_hand, s.stated_at));
+            if state_level(on_hand, stated_at, row.on_hand, row.at, Base::ZERO).late {
+                sum.late += 1;
+            } else if known.contains(&row.key) {
+                sum.repeated += 1;
+            } else {
+                sum.applied += 1;
+                sum.opened += usize::from(held.is_none());
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// Which of the statements' keys the ledger has already.
+async fn known_keys(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Result<HashSet<String>> {
+    let sql = format!("SELECT key FROM movement WHERE store_id = $1 AND key IN ({})", list(2, rows.len()));
+    let mut vals = vec![Val::from(store)];
+    vals.extend(rows.iter().map(|row| Val::from(&row.key)));
+    let keys: Vec<(String,)> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    Ok(keys.into_iter().map(|(key,)| key).collect())
+}
+
 async fn apply_part(conn: &mut Conn, store: &StoreId, rows: &[&Statement], now: Millis) -> Result<Applied> {
-    open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
+    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
     let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
     let have = by_pool(lock(conn, store, &pools).await?);
     let moved = moved_since(conn, store, rows).await?;
@@ -544,7 +585,7 @@ async fn apply_part(conn: &mut Conn, store: &StoreId, rows: &[&Statement], now: 
     let written = insert_movements(conn, store, movements, OnRepeat::Skip).await?;
     changes.retain(|c| keys.get(&c.pool).is_some_and(|key| written.contains(key)));
     apply(conn, store, changes).await?;
-    Ok(Applied { applied: written.len(), repeated: tried - written.len(), late })
+    Ok(Applied { applied: written.len(), opened, repeated: tried - written.len(), late })
 }
 
 /// What moved on hand after each statement's time.
@@ -563,12 +604,13 @@ async fn moved_since(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> R
     Ok(sums.into_iter().map(|(pool, n)| (pool, Base(n))).collect())
 }
 
-/// Makes the rows of pools that are new in the store: nothing on hand, nothing stated.
+/// Makes the rows of pools that are new in the store: nothing on hand, nothing stated. How many.
 async fn open_levels<'a>(
     conn: &mut Conn,
     store: &StoreId,
     pools: impl Iterator<Item = (&'a PoolId, Policy)>,
-) -> Result<()> {
+) -> Result<usize> {
+    let mut opened = 0;
     let pools: BTreeMap<&PoolId, Policy> = pools.collect();
     let pools: Vec<_> = pools.into_iter().collect();
     for part in pools.chunks(ROWS) {
@@ -585,15 +627,15 @@ async fn open_levels<'a>(
             let safety = units(*policy, Base::ZERO, 0);
             vals.extend([Val::from(*pool), Val::from(policy.to_string()), Val::from(safety)]);
         }
-        conn.exec(AssertSqlSafe(sql), &vals).await?;
+        opened += conn.exec(AssertSqlSafe(sql), &vals).await?;
     }
-    Ok(())
+    Ok(usize::try_from(opened).unwrap_or(usize::MAX))
 }
 
 /// Applies receipts and till sales; sales also count for the mean daily sales,
 /// and tell up to when the tills have reported.
 pub async fn apply_flows(conn: &mut Conn, store: &StoreId, rows: &[Flow], now: Millis) -> Result<Applied> {
-    open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
+    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
     let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
     let have = by_pool(lock(conn, store, &pools).await?);
     let movements = rows.iter().map(|row| Movement {
@@ -614,7 +656,7 @@ pub async fn apply_flows(conn: &mut Conn, store: &StoreId, rows: &[Flow], now: M
         let sql = "UPDATE store SET feed_until = $2 WHERE id = $1 AND feed_until < $2";
         conn.exec(sql, crate::vals![store, until.min(now)]).await?;
     }
-    Ok(Applied { applied: written.len(), repeated: rows.len() - written.len(), late: 0 })
+    Ok(Applied { applied: written.len(), opened, repeated: rows.len() - written.len(), late: 0 })
 }
 
 async fn add_sales(conn: &mut Conn, store: &StoreId, sold: &[&Flow]) -> Result<()> {

@@ -176,7 +176,25 @@ pub struct SlotTemplate {
     pub cutoff_min: i64,
 }
 
-/// Makes or changes slot templates; answers which (store, kind, start) were new or changed.
+/// The slot templates of all stores.
+pub async fn slot_templates(conn: &mut Conn) -> Result<Vec<SlotTemplate>> {
+    type Row = (String, String, i64, i64, String, i64, i64);
+    let sql = "SELECT store_id, kind, start_min, end_min, weekdays, capacity, cutoff_min FROM slot_template
+        ORDER BY store_id, kind, start_min, end_min LIMIT 100000";
+    let rows: Vec<Row> = conn.all(sql, &[]).await?;
+    let template = |(store, kind, start_min, end_min, weekdays, capacity, cutoff_min): Row| SlotTemplate {
+        store: StoreId::trusted(store),
+        kind,
+        start_min,
+        end_min,
+        weekdays,
+        capacity,
+        cutoff_min,
+    };
+    Ok(rows.into_iter().map(template).collect())
+}
+
+/// Makes or changes slot templates; answers how many were new or changed.
 pub async fn put_slot_templates(conn: &mut Conn, rows: &[SlotTemplate]) -> Result<u64> {
     let mut changed = 0;
     for part in rows.chunks(1_000) {

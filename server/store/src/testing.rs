@@ -56,20 +56,22 @@ pub async fn postgres() -> Option<TestStore> {
 
 /// Writes a test once and runs it on both databases:
 /// `on_both! { async fn stock_never_passes_zero(store: TestStore) { … } }`.
+/// Attributes such as `#[ignore = "why"]` are those of the two tests.
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($store:ident: TestStore) $body:block)*) => {$(
-        $(#[$meta])*
         mod $name {
             #[allow(unused_imports, reason = "a test may need nothing of its module")]
             use super::*;
             async fn run($store: $crate::testing::TestStore) $body
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
                 run($crate::testing::sqlite().await).await;
             }
 
+            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 if let Some(store) = $crate::testing::postgres().await {

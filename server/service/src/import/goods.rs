@@ -5,7 +5,7 @@
 use super::cells::{Cell, Cells};
 use super::report::{Bad, Reason};
 use super::table::{Table, digest};
-use super::{Context, Outcome, joined, places};
+use super::{Context, Outcome, Standing, joined, places};
 use crate::{Error, Result};
 use domain::Base;
 use domain::ids::{PoolId, SkuId};
@@ -232,7 +232,7 @@ pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Resul
     drop(conn);
     let basis = Arc::new(Basis::new(known, &context.categories));
     let (rows, bad) = read(table, &basis).await?;
-    let mut outcome = Outcome { bad, ..Outcome::default() };
+    let mut outcome = Outcome::with_bad(bad);
     let mut assigner = Assigner { pools, lines: HashMap::with_capacity(rows.len()), last_num };
     let mut batch = Batch::default();
     let mut done = outcome.bad.len() as u64;
@@ -243,10 +243,11 @@ pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Resul
             continue;
         }
         let Some(tokens) = row.tokens.take() else {
-            outcome.unchanged += 1;
+            outcome.count(Standing::Unchanged, 1);
             continue;
         };
-        outcome.written += 1;
+        let is_new = !basis.known.contains_key(&row.record.code);
+        outcome.count(if is_new { Standing::New } else { Standing::Changed }, 1);
         if context.options.dry_run {
             context.planned.push(planned(&row));
             continue;

@@ -3,6 +3,10 @@
 //! and reason, and harms no other. The same file twice changes nothing:
 //! times that are relative to the import (`-3d`) are counted from the first
 //! import of that very file.
+//!
+//! Every row is compared with what is there and found new, changed or
+//! unchanged; only what differs is written. A dry run is that comparison
+//! without the writing.
 
 mod cells;
 mod goods;
@@ -72,12 +76,50 @@ struct Context<'a> {
     total: u64,
 }
 
+/// How a row stands to what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    New,
+    Changed,
+    Unchanged,
+}
+
+impl Standing {
+    fn of<T: PartialEq>(known: Option<&T>, row: &T) -> Self {
+        match known {
+            None => Self::New,
+            Some(known) if known == row => Self::Unchanged,
+            Some(_) => Self::Changed,
+        }
+    }
+
+    /// Something beside the row's own columns differs, too.
+    fn or_changed(self, differs: bool) -> Self {
+        if differs && self == Self::Unchanged { Self::Changed } else { self }
+    }
+}
+
 /// What became of the rows of a table.
 #[derive(Debug, Default)]
 struct Outcome {
-    written: u64,
+    new: u64,
+    changed: u64,
     unchanged: u64,
     bad: Vec<Bad>,
+}
+
+impl Outcome {
+    fn with_bad(bad: Vec<Bad>) -> Self {
+        Self { bad, ..Self::default() }
+    }
+
+    fn count(&mut self, standing: Standing, rows: u64) {
+        match standing {
+            Standing::New => self.new += rows,
+            Standing::Changed => self.changed += rows,
+            Standing::Unchanged => self.unchanged += rows,
+        }
+    }
 }
 
 impl Context<'_> {
@@ -251,7 +293,8 @@ async fn import_table(context: &mut Context<'_>, table: Table) -> Result<FileRep
         file,
         kind,
         rows,
-        written: outcome.written,
+        new: outcome.new,
+        changed: outcome.changed,
         unchanged: outcome.unchanged,
         took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     })
@@ -275,6 +318,23 @@ async fn anchor(context: &Context<'_>, digest: &str) -> Result<Millis> {
             Ok(context.now)
         }
     }
+}
+
+/// The rows that differ from what is there; all of them are counted.
+fn differing<'a, T: PartialEq + 'a>(
+    rows: Vec<T>,
+    known: impl Fn(&T) -> Option<&'a T>,
+    outcome: &mut Outcome,
+) -> Vec<T> {
+    let mut differing = Vec::new();
+    for row in rows {
+        let standing = Standing::of(known(&row), &row);
+        outcome.count(standing, 1);
+        if standing != Standing::Unchanged {
+            differing.push(row);
+        }
+    }
+    differing
 }
 
 /// Splits rows that were read well from those that were not.

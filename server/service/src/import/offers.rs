@@ -4,11 +4,11 @@ use super::cells::{Cell, Cells};
 use super::places::no_repeat;
 use super::report::Reason;
 use super::table::Table;
-use super::{Context, Outcome, split};
+use super::{Context, Outcome, differing, split};
 use crate::{Error, Result};
-use domain::Millis;
 use domain::ids::{CategoryId, OfferId, SkuId, StoreId};
 use domain::pricing::{Offer, Rule, Scope};
+use domain::{Fen, Millis};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use store::Lane;
@@ -20,7 +20,7 @@ struct OfferReader<'a> {
     stores: &'a HashMap<String, StoreRecord>,
     categories: &'a HashMap<String, CategoryRecord>,
     skus: HashMap<String, SkuId>,
-    known: HashMap<String, OfferId>,
+    known: &'a HashMap<String, OfferRecord>,
     anchor: Millis,
 }
 
@@ -72,7 +72,8 @@ impl OfferReader<'_> {
 
     fn row(&self, row: &Cells<'_>) -> Cell<OfferRecord> {
         let code = row.code("code")?;
-        let id = self.known.get(&code).cloned().unwrap_or_else(|| OfferId::trusted(store::new_id()));
+        let known = self.known.get(&code).map(|record| record.offer.id.clone());
+        let id = known.unwrap_or_else(|| OfferId::trusted(store::new_id()));
         let (store, zone) = self.store(row)?;
         let mut offer = Offer::new(id, code, Self::rule(row)?);
         offer.store = store;
@@ -96,13 +97,15 @@ pub(super) async fn offers(context: &mut Context<'_>, table: &Table) -> Result<O
     let known = store::offers::ending_after(&mut conn, Millis(0)).await?;
     let skus = store::goods::known_skus(&mut conn).await?;
     drop(conn);
+    let known: HashMap<String, OfferRecord> =
+        known.into_iter().map(|o| (o.offer.code.clone(), as_imported(o))).collect();
     let mut skus: HashMap<String, SkuId> = skus.into_iter().map(|(code, known)| (code, known.id)).collect();
     skus.extend(context.planned.iter().map(super::goods::Planned::code_and_id));
     let reader = OfferReader {
         stores: &context.stores,
         categories: &context.categories,
         skus,
-        known: known.into_iter().map(|o| (o.offer.code, o.offer.id)).collect(),
+        known: &known,
         anchor: context.anchor,
     };
     let mut seen = HashMap::new();
@@ -111,21 +114,26 @@ pub(super) async fn offers(context: &mut Context<'_>, table: &Table) -> Result<O
         no_repeat(&mut seen, record.offer.code.clone(), &row, "code")?;
         Ok(record)
     }));
-    let total = rows.len() as u64;
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
+    let mut outcome = Outcome::with_bad(bad);
+    let rows = differing(rows, |row| known.get(&row.offer.code), &mut outcome);
+    if context.options.dry_run || rows.is_empty() {
+        return Ok(outcome);
     }
     let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
         Box::pin(async move {
-            let changed = store::offers::put(conn, rows).await?.len() as u64;
-            if changed > 0 {
-                conn.touch_catalogue();
-            }
-            Ok::<_, Error>(changed)
+            store::offers::put(conn, rows).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
         })
     });
-    let written = write.await?;
-    Ok(Outcome { written, unchanged: total - written, bad })
+    write.await?;
+    Ok(outcome)
+}
+
+/// An offer without what its use has brought about.
+fn as_imported(mut record: OfferRecord) -> OfferRecord {
+    (record.offer.used_total, record.offer.spent) = (0, Fen::ZERO);
+    record
 }
 
 fn banner_row(row: &Cells<'_>, sort: i64) -> Cell<BannerRecord> {
@@ -152,19 +160,20 @@ pub(super) async fn banners(context: &mut Context<'_>, table: &Table) -> Result<
         no_repeat(&mut seen, banner.code.clone(), &row, "code")?;
         Ok(banner)
     }));
-    let total = rows.len() as u64;
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
+    let mut outcome = Outcome::with_bad(bad);
+    let known = store::offers::all_banners(&mut context.shop.store().read().await?).await?;
+    let known: HashMap<String, BannerRecord> = known.into_iter().map(|b| (b.code.clone(), b)).collect();
+    let rows = differing(rows, |row| known.get(&row.code), &mut outcome);
+    if context.options.dry_run || rows.is_empty() {
+        return Ok(outcome);
     }
     let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
         Box::pin(async move {
-            let changed = store::offers::put_banners(conn, rows).await?.len() as u64;
-            if changed > 0 {
-                conn.touch_catalogue();
-            }
-            Ok::<_, Error>(changed)
+            store::offers::put_banners(conn, rows).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
         })
     });
-    let written = write.await?;
-    Ok(Outcome { written, unchanged: total - written, bad })
+    write.await?;
+    Ok(outcome)
 }

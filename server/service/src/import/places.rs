@@ -3,12 +3,12 @@
 use super::cells::{Cell, Cells};
 use super::report::{Bad, Reason};
 use super::table::Table;
-use super::{Context, Outcome, split};
+use super::{Context, Outcome, Standing, differing, split};
 use crate::{Error, Result};
 use domain::Fen;
 use domain::ids::{CategoryId, StoreId};
 use domain::safety::Policy;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use store::Lane;
 use store::catalogue::{CategoryRecord, PolicyRecord};
 use store::stores::{SlotTemplate, StoreRecord};
@@ -58,52 +58,78 @@ fn store_row(row: &Cells<'_>, sort: i64, known: &HashMap<String, StoreRecord>) -
     Ok((record, row.policy("safety")?))
 }
 
+/// A policy of a scope as a row states it: (scope id, store, policy).
+type Stated = (String, String, Option<Policy>);
+
+/// The policies that are set for a scope, by scope id and store.
+async fn known_policies(context: &Context<'_>, scope: &str) -> Result<HashMap<(String, String), Policy>> {
+    let mut conn = context.shop.store().read().await?;
+    let records = store::catalogue::policies(&mut conn, "").await?;
+    let of_scope = records.into_iter().filter(|record| record.scope == scope);
+    Ok(of_scope.map(|record| ((record.scope_id, record.store), record.policy)).collect())
+}
+
+/// Rows that differ from what is there, and the policies that do.
+struct Differing<T> {
+    records: Vec<T>,
+    policies: Vec<Stated>,
+}
+
+/// Compares rows and their policies with what is there, and counts how they stand.
+fn compared<T: Clone + PartialEq>(
+    rows: &[(T, Stated)],
+    known: impl Fn(&T) -> Option<T>,
+    policies: &HashMap<(String, String), Policy>,
+    outcome: &mut Outcome,
+) -> Differing<T> {
+    let mut differing = Differing { records: Vec::new(), policies: Vec::new() };
+    for (record, stated) in rows {
+        let own = Standing::of(known(record).as_ref(), record);
+        let (scope_id, store, policy) = stated;
+        let other_policy = policies.get(&(scope_id.clone(), store.clone())) != policy.as_ref();
+        if own != Standing::Unchanged {
+            differing.records.push(record.clone());
+        }
+        if other_policy {
+            differing.policies.push(stated.clone());
+        }
+        outcome.count(own.or_changed(other_policy), 1);
+    }
+    differing
+}
+
 pub(super) async fn stores(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
     let mut seen = HashMap::new();
     let (rows, bad) = split(table.cells().enumerate().map(|(i, row)| {
-        let made = store_row(&row, i64::try_from(i).unwrap_or(i64::MAX), &context.stores)?;
-        no_repeat(&mut seen, made.0.code.clone(), &row, "code")?;
-        Ok(made)
+        let (record, policy) = store_row(&row, i64::try_from(i).unwrap_or(i64::MAX), &context.stores)?;
+        no_repeat(&mut seen, record.code.clone(), &row, "code")?;
+        let stated: Stated = (String::new(), record.id.to_string(), policy);
+        Ok((record, stated))
     }));
-    let policy = |(store, policy): &(StoreRecord, Option<Policy>)| (String::new(), store.id.to_string(), *policy);
-    let policies: Vec<_> = rows.iter().map(policy).collect();
-    let records: Vec<StoreRecord> = rows.into_iter().map(|(record, _)| record).collect();
-    let total = records.len() as u64;
-    context.stores.extend(records.iter().map(|s| (s.code.clone(), s.clone())));
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
+    let mut outcome = Outcome::with_bad(bad);
+    let policies = known_policies(context, "store").await?;
+    let known = |store: &StoreRecord| context.stores.get(&store.code).cloned();
+    let differing = compared(&rows, known, &policies, &mut outcome);
+    context.stores.extend(rows.into_iter().map(|(store, _)| (store.code.clone(), store)));
+    if context.options.dry_run || outcome.new + outcome.changed == 0 {
+        return Ok(outcome);
     }
-    let keys: Vec<String> = records.iter().map(|s| s.code.clone()).collect();
-    let write = context.shop.store().write(Lane::Background, (records, policies), |conn, (records, policies)| {
+    let write = context.shop.store().write(Lane::Background, differing, |conn, Differing { records, policies }| {
         Box::pin(async move {
-            let mut changed: HashSet<String> = HashSet::new();
             for part in records.chunks(1_000) {
-                changed.extend(store::stores::put(conn, part).await?);
+                store::stores::put(conn, part).await?;
             }
-            let policies = put_policies(conn, "store", policies).await?;
-            if !changed.is_empty() || policies > 0 {
-                conn.touch_catalogue();
-            }
-            Ok::<_, store::Error>((changed, policies))
+            put_policies(conn, "store", policies).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
         })
     });
-    let (changed, policies) = write.await?;
-    Ok(outcome(&keys, &changed, policies, bad))
-}
-
-/// Rows whose own columns changed are written; a changed policy counts where nothing else did.
-fn outcome(keys: &[String], changed: &HashSet<String>, policies: u64, bad: Vec<Bad>) -> Outcome {
-    let own = keys.iter().filter(|key| changed.contains(*key)).count() as u64;
-    let written = own.max(policies).min(keys.len() as u64);
-    Outcome { written, unchanged: keys.len() as u64 - written, bad }
+    write.await?;
+    Ok(outcome)
 }
 
 /// Sets or unsets the policies of a scope: (scope id, store, policy).
-pub(super) async fn put_policies(
-    conn: &mut store::Conn,
-    scope: &str,
-    rows: &[(String, String, Option<Policy>)],
-) -> store::Result<u64> {
+pub(super) async fn put_policies(conn: &mut store::Conn, scope: &str, rows: &[Stated]) -> store::Result<u64> {
     let mut set = Vec::new();
     let mut unset = Vec::new();
     for (scope_id, store, policy) in rows {
@@ -128,21 +154,23 @@ pub(super) async fn slots(context: &mut Context<'_>, table: &Table) -> Result<Ou
         no_repeat(&mut seen, key, &row, "start")?;
         Ok(slot)
     }));
-    let total = rows.len() as u64;
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
+    let mut outcome = Outcome::with_bad(bad);
+    let known = store::stores::slot_templates(&mut context.shop.store().read().await?).await?;
+    let key = |t: &SlotTemplate| (t.store.clone(), t.kind.clone(), t.start_min, t.end_min);
+    let known: HashMap<_, SlotTemplate> = known.into_iter().map(|t| (key(&t), t)).collect();
+    let rows = differing(rows, |row| known.get(&key(row)), &mut outcome);
+    if context.options.dry_run || rows.is_empty() {
+        return Ok(outcome);
     }
     let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
         Box::pin(async move {
-            let changed = store::stores::put_slot_templates(conn, rows).await?;
-            if changed > 0 {
-                conn.touch_catalogue();
-            }
-            Ok::<_, store::Error>(changed)
+            store::stores::put_slot_templates(conn, rows).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
         })
     });
-    let written = write.await?;
-    Ok(Outcome { written, unchanged: total.saturating_sub(written), bad })
+    write.await?;
+    Ok(outcome)
 }
 
 fn slot_row(row: &Cells<'_>, stores: &HashMap<String, StoreRecord>) -> Cell<SlotTemplate> {
@@ -255,24 +283,29 @@ pub(super) async fn categories(context: &mut Context<'_>, table: &Table) -> Resu
         Ok(made)
     }));
     let rows = link(rows, &context.categories, &mut bad);
-    let policies: Vec<_> = rows.iter().map(|row| (row.record.id.to_string(), String::new(), row.policy)).collect();
-    let records: Vec<CategoryRecord> = rows.into_iter().map(|row| row.record).collect();
-    let total = records.len() as u64;
-    context.categories.extend(records.iter().map(|c| (c.code.clone(), c.clone())));
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
+    let mut outcome = Outcome::with_bad(bad);
+    let policies = known_policies(context, "category").await?;
+    let rows: Vec<(CategoryRecord, Stated)> = rows
+        .into_iter()
+        .map(|row| {
+            let stated = (row.record.id.to_string(), String::new(), row.policy);
+            (row.record, stated)
+        })
+        .collect();
+    let known = |category: &CategoryRecord| context.categories.get(&category.code).cloned();
+    let differing = compared(&rows, known, &policies, &mut outcome);
+    context.categories.extend(rows.into_iter().map(|(category, _)| (category.code.clone(), category)));
+    if context.options.dry_run || outcome.new + outcome.changed == 0 {
+        return Ok(outcome);
     }
-    let keys: Vec<String> = records.iter().map(|c| c.code.clone()).collect();
-    let write = context.shop.store().write(Lane::Background, (records, policies), |conn, (records, policies)| {
+    let write = context.shop.store().write(Lane::Background, differing, |conn, Differing { records, policies }| {
         Box::pin(async move {
-            let changed: HashSet<String> = store::goods::put_categories(conn, records).await?.into_iter().collect();
-            let policies = put_policies(conn, "category", policies).await?;
-            if !changed.is_empty() || policies > 0 {
-                conn.touch_catalogue();
-            }
-            Ok::<_, Error>((changed, policies))
+            store::goods::put_categories(conn, records).await?;
+            put_policies(conn, "category", policies).await?;
+            conn.touch_catalogue();
+            Ok::<_, Error>(())
         })
     });
-    let (changed, policies) = write.await?;
-    Ok(outcome(&keys, &changed, policies, bad))
+    write.await?;
+    Ok(outcome)
 }

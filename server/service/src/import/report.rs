@@ -190,14 +190,23 @@ pub struct FileReport {
     pub kind: Kind,
     /// Rows in it, the header not counted.
     pub rows: u64,
-    /// Rows that were new or changed something (in a dry run: would be written).
-    pub written: u64,
+    /// Rows that were new.
+    pub new: u64,
+    /// Rows that changed something that was there.
+    pub changed: u64,
     /// Rows that were there already, just so.
     pub unchanged: u64,
     /// Rows that were refused.
     pub bad: Vec<BadRow>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+}
+
+impl FileReport {
+    /// Rows that were new or changed something (in a dry run: would be written).
+    pub fn written(&self) -> u64 {
+        self.new + self.changed
+    }
 }
 
 /// What an import did.
@@ -217,7 +226,7 @@ impl ImportReport {
 
     /// Rows written, over all files.
     pub fn written(&self) -> u64 {
-        self.files.iter().map(|file| file.written).sum()
+        self.files.iter().map(FileReport::written).sum()
     }
 
     /// The report of one kind of file.

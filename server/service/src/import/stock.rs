@@ -3,12 +3,13 @@
 use super::cells::{Cell, Cells};
 use super::report::Reason;
 use super::table::Table;
-use super::{Context, Outcome, split};
+use super::{Context, Outcome, Standing, split};
 use crate::calendar;
 use crate::stock::Terms;
 use crate::{Error, Result};
-use domain::ids::{CategoryId, StoreId};
+use domain::ids::{CategoryId, PoolId, StoreId};
 use domain::stock::Kind;
+use domain::time::Day;
 use domain::{Base, Millis};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap};
@@ -85,30 +86,42 @@ pub(super) async fn stock(context: &mut Context<'_>, table: &Table) -> Result<Ou
         anchor: context.anchor,
     };
     let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
-    let total = rows.len() as u64;
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
-    }
     let mut by_store: BTreeMap<StoreId, Vec<Statement>> = BTreeMap::new();
     for (store, statement) in rows {
         by_store.entry(store).or_default().push(statement);
     }
     let mut sum = Applied::default();
     let mut done = bad.len();
-    let now = context.now;
     for (store, statements) in by_store {
-        for part in statements.chunks(UNIT_ROWS) {
-            let input = (store.clone(), part.to_vec());
-            let write = context.shop.store().write(Lane::Background, input, move |conn, (store, rows)| {
-                Box::pin(store::stock::apply_statements(conn, store, rows, now))
-            });
-            sum = sum.plus(write.await?);
+        // Of several statements on one pool the newest holds, wherever the others stand in the file.
+        let newest: Vec<Statement> = store::stock::newest(&statements).into_iter().cloned().collect();
+        sum.late += statements.len() - newest.len();
+        for part in newest.chunks(UNIT_ROWS) {
+            sum = sum.plus(state(context, &store, part).await?);
             done += part.len();
             context.progress(done as u64);
         }
     }
-    let unchanged = (sum.repeated + sum.late) as u64;
-    Ok(Outcome { written: sum.applied as u64, unchanged, bad })
+    Ok(Outcome {
+        new: sum.opened as u64,
+        changed: (sum.applied - sum.opened) as u64,
+        unchanged: (sum.repeated + sum.late) as u64,
+        bad,
+    })
+}
+
+/// Applies statements, or says what that would do.
+async fn state(context: &Context<'_>, store: &StoreId, rows: &[Statement]) -> Result<Applied> {
+    if context.options.dry_run {
+        let mut conn = context.shop.store().read().await?;
+        return Ok(store::stock::preview_statements(&mut conn, store, rows).await?);
+    }
+    let now = context.now;
+    let input = (store.clone(), rows.to_vec());
+    let write = context.shop.store().write(Lane::Background, input, move |conn, (store, rows)| {
+        Box::pin(store::stock::apply_statements(conn, store, rows, now))
+    });
+    write.await.map_err(|e: store::Error| Error::from(e))
 }
 
 struct SalesReader {
@@ -131,36 +144,63 @@ impl SalesReader {
     }
 }
 
-/// Store, pool, day, promotion.
-type DayKey = (StoreId, domain::ids::PoolId, domain::time::Day, bool);
+/// Pool, day, promotion.
+type DayKey = (PoolId, Day, bool);
+
+/// What rows state of a day: base units, and how many rows state it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stated {
+    units: Base,
+    rows: u64,
+}
 
 /// Sales of past days, added up by day: a file states the days that it holds.
 pub(super) async fn sales(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
     let reader = SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
     let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
-    let total = rows.len() as u64;
-    if context.options.dry_run {
-        return Ok(Outcome { written: total, unchanged: 0, bad });
-    }
-    let mut days: BTreeMap<DayKey, Base> = BTreeMap::new();
+    let mut outcome = Outcome::with_bad(bad);
+    let mut by_store: BTreeMap<StoreId, BTreeMap<DayKey, Stated>> = BTreeMap::new();
     for (store, row) in rows {
-        *days.entry((store, row.pool, row.day, row.promo)).or_default() += row.units;
+        let stated = by_store.entry(store).or_default().entry((row.pool, row.day, row.promo)).or_default();
+        stated.units += row.units;
+        stated.rows += 1;
     }
-    let mut by_store: BTreeMap<StoreId, Vec<SaleDay>> = BTreeMap::new();
-    for ((store, pool, day, promo), units) in days {
-        by_store.entry(store).or_default().push(SaleDay { pool, day, promo, units });
-    }
-    let mut changed = 0;
-    for (store, rows) in by_store {
-        for part in rows.chunks(UNIT_ROWS * 4) {
+    for (store, days) in by_store {
+        let differing = other_days(context, &store, days, &mut outcome).await?;
+        if context.options.dry_run {
+            continue;
+        }
+        for part in differing.chunks(UNIT_ROWS * 4) {
             let input = (store.clone(), part.to_vec());
             let write = context.shop.store().write(Lane::Background, input, |conn, (store, rows)| {
                 Box::pin(store::stock::set_sale_days(conn, store, rows))
             });
-            changed += write.await.map_err(|e: store::Error| Error::from(e))?;
-            context.progress(changed.min(total));
+            write.await.map_err(|e: store::Error| Error::from(e))?;
+            context.progress((outcome.new + outcome.changed).min(context.total));
         }
     }
-    let written = if changed == 0 { 0 } else { changed.min(total) };
-    Ok(Outcome { written, unchanged: total - written, bad })
+    Ok(outcome)
+}
+
+/// The days that differ from what is known of them; their rows are counted.
+async fn other_days(
+    context: &Context<'_>,
+    store: &StoreId,
+    days: BTreeMap<DayKey, Stated>,
+    outcome: &mut Outcome,
+) -> Result<Vec<SaleDay>> {
+    let first = days.keys().map(|(_, day, _)| *day).min().unwrap_or_default();
+    let last = days.keys().map(|(_, day, _)| *day).max().unwrap_or_default();
+    let known = store::stock::sale_days(&mut context.shop.store().read().await?, store, first, last + 1).await?;
+    let known: HashMap<DayKey, Base> = known.into_iter().map(|d| ((d.pool, d.day, d.promo), d.units)).collect();
+    let mut differing = Vec::new();
+    for (key, stated) in days {
+        let standing = Standing::of(known.get(&key), &stated.units);
+        outcome.count(standing, stated.rows);
+        if standing != Standing::Unchanged {
+            let (pool, day, promo) = key;
+            differing.push(SaleDay { pool, day, promo, units: stated.units });
+        }
+    }
+    Ok(differing)
 }
