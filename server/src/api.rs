@@ -4,7 +4,7 @@
 use crate::Server;
 use crate::guard::refusal;
 use crate::operation::bearer;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,9 +22,7 @@ const SIGNED: [(&str, &str, &str); 1] = [("sandbox", "x-sandbox-timestamp", "x-s
 /// Paths without a session.
 pub fn routes() -> Router<Server> {
     Router::new()
-        .route("/api/v1/feed/snapshots", post(snapshots))
-        .route("/api/v1/feed/sales", post(sales))
-        .route("/api/v1/feed/receipts", post(receipts))
+        .route("/api/v1/feed/{told}", post(feed))
         .route("/api/v1/why", get(why))
         .route("/api/pay/{channel}/callback", post(callback))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/swagger").url("/openapi.json", Api::openapi()))
@@ -37,8 +35,8 @@ pub fn routes() -> Router<Server> {
         title = "Zaijia",
         description = "Feeds from tills and ERP. Every batch carries a key: the same key with the same content is answered as before and changes nothing."
     ),
-    paths(snapshots, sales, receipts, why),
-    components(schemas(FeedBatch, FeedAnswer, Problem)),
+    paths(feed, why),
+    components(schemas(FeedBatch, FeedAnswer, Problem, Told)),
     modifiers(&Bearer)
 )]
 struct Api;
@@ -163,74 +161,68 @@ impl FeedBatch {
 
 type Body = Result<Json<FeedBatch>, JsonRejection>;
 
-async fn apply(server: &Server, headers: &HeaderMap, body: Body, kind: BatchKind) -> Response {
+/// What a feed tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Told {
+    /// Levels of stock as they were at a time, in base units. A level older
+    /// than what is known is late and does nothing.
+    Snapshots,
+    /// What the tills sold, in packs; a negative quantity was given back.
+    Sales,
+    /// What came in, in packs.
+    Receipts,
+}
+
+impl Told {
+    const fn kind(self, counted: bool) -> BatchKind {
+        match self {
+            Self::Snapshots if counted => BatchKind::Count,
+            Self::Snapshots => BatchKind::Snapshot,
+            Self::Sales => BatchKind::Sales,
+            Self::Receipts => BatchKind::Receipts,
+        }
+    }
+}
+
+/// Takes a batch of levels, till sales or receipts of one store.
+#[utoipa::path(
+    post,
+    path = "/api/v1/feed/{told}",
+    params(("told" = Told, Path, description = "`snapshots`: levels of stock as they were at a time, in base units; \
+        one older than what is known is late and does nothing. `sales`: what the tills sold, in packs; a negative \
+        quantity was given back. `receipts`: what came in, in packs.")),
+    request_body = FeedBatch,
+    security(("token" = [])),
+    responses(
+        (status = 200, description = "What became of the batch", body = FeedAnswer),
+        (status = 401, description = "No valid token", body = Problem),
+        (status = 404, description = "No such feed or store", body = Problem),
+        (status = 409, description = "The key was used for another content", body = Problem),
+        (status = 422, description = "The batch cannot be read", body = Problem),
+        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
+    )
+)]
+async fn feed(
+    State(server): State<Server>,
+    told: Result<Path<Told>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let answer = async {
-        let token = bearer(server, headers, &["feed"]).await?;
+        let token = bearer(&server, &headers, &["feed"]).await?;
+        let Path(told) = told.map_err(|_| domain::Code::NotFound)?;
         let Json(batch) = body.map_err(|error| {
             // What serde says names the caller's own field and place in the body.
             domain::UserError::new(domain::Code::Unreadable).with("why", error.body_text())
         })?;
-        let kind = if batch.counted && kind == BatchKind::Snapshot { BatchKind::Count } else { kind };
+        let kind = told.kind(batch.counted);
         server.shop.apply_batch(&token.name, &batch.into_batch(kind)).await
     };
     match answer.await {
         Ok(answer) => Json(FeedAnswer::from(answer)).into_response(),
         Err(error) => problem(&error),
     }
-}
-
-/// Levels of stock as they were at a time, in base units. A level older than what is known is late and does nothing.
-#[utoipa::path(
-    post,
-    path = "/api/v1/feed/snapshots",
-    request_body = FeedBatch,
-    security(("token" = [])),
-    responses(
-        (status = 200, description = "What became of the batch", body = FeedAnswer),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 409, description = "The key was used for another content", body = Problem),
-        (status = 422, description = "The batch cannot be read", body = Problem),
-        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
-    )
-)]
-async fn snapshots(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
-    apply(&server, &headers, body, BatchKind::Snapshot).await
-}
-
-/// What the tills sold, in packs; a negative quantity was given back.
-#[utoipa::path(
-    post,
-    path = "/api/v1/feed/sales",
-    request_body = FeedBatch,
-    security(("token" = [])),
-    responses(
-        (status = 200, description = "What became of the batch", body = FeedAnswer),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 409, description = "The key was used for another content", body = Problem),
-        (status = 422, description = "The batch cannot be read", body = Problem),
-        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
-    )
-)]
-async fn sales(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
-    apply(&server, &headers, body, BatchKind::Sales).await
-}
-
-/// What came in, in packs.
-#[utoipa::path(
-    post,
-    path = "/api/v1/feed/receipts",
-    request_body = FeedBatch,
-    security(("token" = [])),
-    responses(
-        (status = 200, description = "What became of the batch", body = FeedAnswer),
-        (status = 401, description = "No valid token", body = Problem),
-        (status = 409, description = "The key was used for another content", body = Problem),
-        (status = 422, description = "The batch cannot be read", body = Problem),
-        (status = 503, description = "Busy: come back after the seconds in Retry-After", body = Problem)
-    )
-)]
-async fn receipts(State(server): State<Server>, headers: HeaderMap, body: Body) -> Response {
-    apply(&server, &headers, body, BatchKind::Receipts).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

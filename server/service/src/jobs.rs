@@ -139,6 +139,17 @@ impl Shop {
         Ok(changed)
     }
 
+    /// Has the outbox run at once: somebody waits for what the last commit wrote to it.
+    pub(crate) fn wake_outbox(&self) {
+        self.inner.outbox.notify_one();
+    }
+
+    /// Waits until a use case of this process has written to the outbox
+    /// something that somebody waits for.
+    pub async fn outbox_woken(&self) {
+        self.inner.outbox.notified().await;
+    }
+
     /// Does the tasks of the outbox that are due. How many were taken.
     ///
     /// # Errors
@@ -171,6 +182,7 @@ impl Shop {
             "payment_open" => self.do_open(&task.payload).await,
             "payment_close" => self.do_close(&task.payload, now).await,
             "refund" => self.do_refund(&task.payload, now).await,
+            "sign_in_code" => self.do_send_code(&task.payload, now).await,
             other => Err(Error::Internal(format!("the outbox knows no {other}"))),
         }
     }

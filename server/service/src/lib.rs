@@ -15,6 +15,7 @@ pub mod feed;
 pub mod import;
 pub mod jobs;
 mod local;
+pub mod looks;
 pub mod members;
 pub mod messages;
 pub mod offers;
@@ -46,6 +47,8 @@ struct Inner {
     ports: Ports,
     settings: Settings,
     catalogue: catalogue::Cache,
+    /// Told when the outbox shall not wait for its next turn.
+    outbox: tokio::sync::Notify,
 }
 
 /// Settings of the shop as a business; each has a sound default.
@@ -104,7 +107,7 @@ impl Shop {
     /// A shop over an open, migrated store.
     pub fn new(store: Store, ports: Ports, settings: Settings) -> Self {
         let catalogue = catalogue::Cache::new(&store);
-        Self { inner: Arc::new(Inner { store, ports, settings, catalogue }) }
+        Self { inner: Arc::new(Inner { store, ports, settings, catalogue, outbox: tokio::sync::Notify::new() }) }
     }
 
     /// The database.

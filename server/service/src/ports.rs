@@ -126,19 +126,8 @@ pub struct Callback {
     pub outcome: String,
 }
 
-/// Sends messages to members.
+/// Sends messages to members. Called by the outbox worker after a commit, never inside a transaction.
 pub trait Messenger: Debug + Send + Sync {
     /// Sends a one-time code.
     fn sign_in_code<'a>(&'a self, phone: &'a str, code: &'a str) -> BoxFuture<'a, Result<()>>;
-}
-
-/// The sandbox's messenger: the code stands on the sandbox's own page, which
-/// reads it from the database; nothing is sent and nothing is logged.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SandboxMessenger;
-
-impl Messenger for SandboxMessenger {
-    fn sign_in_code<'a>(&'a self, _phone: &'a str, _code: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async { Ok(()) })
-    }
 }

@@ -7,6 +7,7 @@ use domain::view::Lang;
 use indicatif::{ProgressBar, ProgressStyle};
 use service::Shop;
 use service::import::{ImportOptions, ImportReport, Progress};
+use service::looks::Look;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -72,13 +73,16 @@ impl Import {
         if bad > self.show {
             println!("… and {} more bad rows (--show {bad} prints them all)", bad - self.show);
         }
-        let written = if report.dry_run { "would be written" } else { "written" };
+        if report.dry_run {
+            println!("a dry run: nothing was written");
+        }
         for file in &report.files {
             println!(
-                "{}: {} rows, {} {written}, {} unchanged, {} bad, {} ms",
+                "{}: {} rows, {} new, {} changed, {} unchanged, {} bad, {} ms",
                 file.file,
                 file.rows,
-                file.written,
+                file.new,
+                file.changed,
                 file.unchanged,
                 file.bad.len(),
                 file.took_ms
@@ -139,6 +143,7 @@ impl Backup {
         if self.file.exists() {
             return Err(Failure::Said(format!("{} is there already", self.file.display())));
         }
+        shop.log_look_at_all(&super::look("backup"), "copy of the database").await?;
         match shop.store().kind() {
             store::conn::Kind::Sqlite => {
                 let path = self.file.to_str().ok_or_else(|| Failure::Said("the path is not UTF-8".to_owned()))?;
@@ -196,6 +201,9 @@ pub struct Export {
     /// The CSV file.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What it is needed for; looks at members' data are logged with it.
+    #[arg(long, default_value = "export")]
+    purpose: String,
 }
 
 /// Tables that can be exported.
@@ -216,7 +224,7 @@ impl Export {
         file.write_all(b"\xef\xbb\xbf")?;
         let mut sheet = Sheet(csv::Writer::from_writer(file));
         let rows = match self.what {
-            Table::Orders => orders(shop, &mut sheet).await?,
+            Table::Orders => orders(shop, &super::look(&self.purpose), &mut sheet).await?,
             Table::Stock => stock(shop, &mut sheet).await?,
             Table::Skus => skus(shop, &mut sheet).await?,
         };
@@ -238,7 +246,7 @@ impl<W: Write> Sheet<W> {
     }
 }
 
-async fn orders<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Failure> {
+async fn orders<W: Write>(shop: &Shop, look: &Look, sheet: &mut Sheet<W>) -> Result<u64, Failure> {
     sheet.head(&[
         "code",
         "store",
@@ -256,7 +264,7 @@ async fn orders<W: Write>(shop: &Shop, sheet: &mut Sheet<W>) -> Result<u64, Fail
     ])?;
     let (mut after, mut count) = (String::new(), 0);
     loop {
-        let page = exports::orders(&mut shop.store().read().await?, &after).await?;
+        let page = shop.export_orders(look, &after).await?;
         let Some(last) = page.last() else { return Ok(count) };
         after.clone_from(&last.id);
         for row in page {

@@ -9,8 +9,8 @@ mod till;
 use crate::config::{Config, ConfigError, Flags};
 use crate::operation;
 use clap::{Parser, Subcommand};
-use service::ports::{SandboxMessenger, SystemClock, SystemRandom};
-use service::sandbox::SandboxChannel;
+use service::ports::{SystemClock, SystemRandom};
+use service::sandbox::{SandboxChannel, SandboxMessenger};
 use service::{Ports, Settings, Shop};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -148,6 +148,17 @@ async fn with_shop(command: Command, config: &Config, shop: &Shop) -> Done {
     }
 }
 
+/// Who runs a command: the machine's user, for the logs.
+fn actor() -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    format!("command:{}", user.filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// A look at personal data by a command.
+fn look(purpose: &str) -> service::looks::Look {
+    service::looks::Look { actor: actor(), purpose: purpose.to_owned() }
+}
+
 /// Opens the shop of these settings, its schema brought up to date.
 ///
 /// # Errors
@@ -169,9 +180,9 @@ pub async fn open(config: &Config) -> Result<Shop, Failure> {
     let clock = Arc::new(SystemClock);
     let ports = Ports {
         channel: Arc::new(SandboxChannel::new(store.clone(), &settings.sandbox_key, clock.clone())),
+        messenger: Arc::new(SandboxMessenger::new(store.clone(), clock.clone())),
         clock,
         random: Arc::new(SystemRandom),
-        messenger: Arc::new(SandboxMessenger),
     };
     Ok(Shop::new(store, ports, settings))
 }

@@ -78,8 +78,9 @@ impl Serve {
             leptos,
         };
         let ticker = tokio::spawn(tick(server.clone(), stopped.clone()));
+        let courier = tokio::spawn(deliver(shop.clone(), stopped.clone()));
         let done = serve(listener, server, stop, stopped).await;
-        end(ticker, &shop).await;
+        end([ticker, courier], &shop).await;
         done
     }
 }
@@ -182,9 +183,25 @@ async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn end(ticker: JoinHandle<()>, shop: &Shop) {
-    if tokio::time::timeout(GRACE, ticker).await.is_err() {
-        tracing::warn!("a job took longer than the time to stop");
+/// Runs the outbox as soon as somebody waits for it: a one-time code shall not
+/// wait for the next second, nor for another job.
+async fn deliver(shop: Shop, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = live::stopping(&mut stopped) => return,
+            () = shop.outbox_woken() => {}
+        }
+        if let Err(error) = shop.run_outbox(shop.now()).await {
+            tracing::error!(%error, job = "outbox", "a job failed");
+        }
+    }
+}
+
+async fn end(jobs: [JoinHandle<()>; 2], shop: &Shop) {
+    for job in jobs {
+        if tokio::time::timeout(GRACE, job).await.is_err() {
+            tracing::warn!("a job took longer than the time to stop");
+        }
     }
     shop.store().close().await;
     tracing::info!("the shop is closed");

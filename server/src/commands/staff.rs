@@ -145,11 +145,11 @@ impl Member {
         match self {
             Self::Grant { phone, days } => {
                 let until = days.map(|days| shop.now().plus(days.clamp(1, 36_500) * DAY_MS));
-                shop.set_membership(&phone, true, until, "command").await?;
+                shop.set_membership(&phone, true, until, &super::actor()).await?;
                 println!("member prices apply");
             }
             Self::Revoke { phone } => {
-                shop.set_membership(&phone, false, None, "command").await?;
+                shop.set_membership(&phone, false, None, &super::actor()).await?;
                 println!("member prices no longer apply");
             }
         }
@@ -170,7 +170,7 @@ pub struct Short {
 
 impl Short {
     pub(super) async fn run(self, shop: &Shop) -> Done {
-        let back = shop.short_line(&self.order, self.line, Packs(self.packs), "command").await?;
+        let back = shop.short_line(&self.order, self.line, Packs(self.packs), &super::actor()).await?;
         println!("{} goes back to the member", super::data::yuan(back.0));
         Ok(())
     }

@@ -560,21 +560,51 @@ pub async fn choice(conn: &mut Conn, member: &MemberId, sku: &SkuId) -> Result<O
     conn.opt(CHOICE, vals![member, sku]).await
 }
 
-const PAIRS: &str = "SELECT substitute_id, accepted - declined FROM substitution_pair WHERE sku_id = $1 LIMIT 1000";
-
-/// How often each substitute of a SKU was accepted, less how often declined.
-pub async fn accepted_pairs(conn: &mut Conn, sku: &SkuId) -> Result<Vec<(SkuId, i64)>> {
-    let rows: Vec<(String, i64)> = conn.all(PAIRS, vals![sku]).await?;
-    Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), n)).collect())
+/// A substitute of a SKU, and how often it was accepted, less how often declined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// What was missing.
+    pub sku: SkuId,
+    /// What stood in.
+    pub substitute: SkuId,
+    /// How often that was accepted, less how often declined.
+    pub accepted: i64,
 }
 
-const BOUGHT_TIMES: &str = "SELECT l.sku_id, CAST(COUNT(*) AS BIGINT) FROM orders o
-    JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id JOIN sku k ON k.id = l.sku_id
-    WHERE o.member_id = $1 AND k.category_id = (SELECT category_id FROM sku WHERE id = $2)
-    GROUP BY l.sku_id LIMIT 1000";
+/// What stood in for each of some SKUs before; at most 2,000 of them are looked at.
+pub async fn accepted_pairs(conn: &mut Conn, skus: &[SkuId]) -> Result<Vec<Pair>> {
+    let skus = &skus[..skus.len().min(2_000)];
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT sku_id, substitute_id, accepted - declined FROM substitution_pair WHERE sku_id IN ({}) LIMIT 20000",
+        list(1, skus.len())
+    );
+    let vals: Vec<Val<'_>> = skus.iter().map(Val::from).collect();
+    let rows: Vec<(String, String, i64)> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    let pair = |(sku, substitute, accepted)| Pair {
+        sku: SkuId::trusted(sku),
+        substitute: SkuId::trusted(substitute),
+        accepted,
+    };
+    Ok(rows.into_iter().map(pair).collect())
+}
 
-/// How often a member ordered each SKU of the same category.
-pub async fn bought_times(conn: &mut Conn, member: &MemberId, like: &SkuId) -> Result<Vec<(SkuId, i64)>> {
-    let rows: Vec<(String, i64)> = conn.all(BOUGHT_TIMES, vals![member, like]).await?;
+/// How often a member ordered each SKU of some categories.
+pub async fn bought_times(conn: &mut Conn, member: &MemberId, categories: &[CategoryId]) -> Result<Vec<(SkuId, i64)>> {
+    let categories = &categories[..categories.len().min(2_000)];
+    if categories.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT l.sku_id, CAST(COUNT(*) AS BIGINT) FROM orders o
+         JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id JOIN sku k ON k.id = l.sku_id
+         WHERE o.member_id = $1 AND k.category_id IN ({}) GROUP BY l.sku_id LIMIT 10000",
+        list(2, categories.len())
+    );
+    let mut vals = vec![Val::from(member)];
+    vals.extend(categories.iter().map(Val::from));
+    let rows: Vec<(String, i64)> = conn.all(AssertSqlSafe(sql), &vals).await?;
     Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), n)).collect())
 }

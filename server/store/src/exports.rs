@@ -15,6 +15,8 @@ pub struct OrderRow {
     pub code: String,
     /// Code of the store.
     pub store: String,
+    /// Who placed it.
+    pub member_id: String,
     /// The member's phone, to be masked.
     pub phone: String,
     /// Its state.
@@ -42,7 +44,7 @@ pub struct OrderRow {
 /// Orders after the one with the id `after`.
 pub async fn orders(conn: &mut Conn, after: &str) -> Result<Vec<OrderRow>> {
     conn.all(
-        "SELECT o.id, o.code, s.code AS store, m.phone, o.state, o.kind, o.placed_at, o.slot_starts_at, o.goods,
+        "SELECT o.id, o.code, s.code AS store, o.member_id, m.phone, o.state, o.kind, o.placed_at, o.slot_starts_at, o.goods,
                 o.discount, o.delivery_fee, o.total, o.paid, o.refunded
          FROM orders o JOIN store s ON s.id = o.store_id JOIN member m ON m.id = o.member_id
          WHERE o.id > $1 ORDER BY o.id LIMIT $2",

@@ -19,6 +19,7 @@ pub mod exports;
 pub mod feeds;
 pub mod goods;
 pub mod live;
+pub mod looks;
 pub mod members;
 pub mod messages;
 pub mod news;

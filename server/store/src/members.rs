@@ -1,5 +1,5 @@
 //! Members, addresses, sign-in codes, counters of tries, substitution choices;
-//! staff and API tokens; the log of looks at personal data.
+//! staff and API tokens.
 
 use crate::{Conn, Result, vals};
 use domain::Millis;
@@ -77,6 +77,12 @@ pub async fn set_substitution_default(conn: &mut Conn, member: &MemberId, choice
     Ok(())
 }
 
+/// Changes the brands that are never to be brought, a JSON list.
+pub async fn set_never_brands(conn: &mut Conn, member: &MemberId, brands: &str) -> Result<()> {
+    conn.exec("UPDATE member SET never_brands = $2 WHERE id = $1", vals![member, brands]).await?;
+    Ok(())
+}
+
 /// Remembers where the member buys.
 pub async fn set_home_store(conn: &mut Conn, member: &MemberId, store: &StoreId) -> Result<()> {
     conn.exec("UPDATE member SET home_store_id = $2 WHERE id = $1", vals![member, store]).await?;
@@ -92,7 +98,7 @@ pub async fn set_membership(conn: &mut Conn, member: &MemberId, on: bool, until:
 /// A one-time code that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct CodeRow {
-    /// Its digest; in the sandbox followed by `:` and the digits.
+    /// Its digest.
     pub code: String,
     /// When it ends.
     pub expires_at: i64,
@@ -278,16 +284,6 @@ pub async fn save_choice(
          ON CONFLICT (member_id, sku_id) DO UPDATE SET choice = excluded.choice, chosen = excluded.chosen,
              updated_at = excluded.updated_at",
         vals![member, sku, choice, chosen, now],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Logs a look at personal data.
-pub async fn log_look(conn: &mut Conn, actor: &str, subject: &str, purpose: &str, now: Millis) -> Result<()> {
-    conn.exec(
-        "INSERT INTO look_log (id, at, actor, subject, purpose) VALUES ($1, $2, $3, $4, $5)",
-        vals![crate::new_id(), now, actor, subject, purpose],
     )
     .await?;
     Ok(())

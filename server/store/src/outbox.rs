@@ -3,6 +3,9 @@
 //! A row is claimed for a time (a lease): the server that claims it does the
 //! work and marks it done; if that server dies, the row falls due again. So the
 //! work behind a row must be repeatable.
+//!
+//! What a row says is cleared as soon as its work is done: nobody needs it any
+//! more, and it may be a secret such as a one-time code.
 
 use crate::{Conn, Result, vals};
 use domain::Millis;
@@ -12,7 +15,7 @@ use domain::Millis;
 pub struct OutboxRow {
     /// Which one.
     pub id: String,
-    /// What is to be done: `payment_open`, `payment_close`, `refund`.
+    /// What is to be done: `payment_open`, `payment_close`, `refund`, `sign_in_code`.
     pub kind: String,
     /// With what, JSON.
     pub payload: String,
@@ -56,9 +59,9 @@ pub async fn claim(conn: &mut Conn, now: Millis, lease_ms: i64, limit: i64) -> R
     Ok(rows)
 }
 
-/// The work of a row is done.
+/// The work of a row is done; what it said is cleared.
 pub async fn done(conn: &mut Conn, id: &str) -> Result<()> {
-    conn.exec("UPDATE outbox SET state = 'done', last_error = '' WHERE id = $1", vals![id]).await?;
+    conn.exec("UPDATE outbox SET state = 'done', payload = '', last_error = '' WHERE id = $1", vals![id]).await?;
     Ok(())
 }
 

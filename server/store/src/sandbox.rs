@@ -1,5 +1,6 @@
-//! The sandbox payment channel's own books, apart from the shop's: trades,
-//! refunds, and the callbacks that it still has to deliver.
+//! The sandbox's own books, apart from the shop's: trades and refunds of its
+//! payment channel, the callbacks that it still has to deliver, and the text
+//! messages of its messenger.
 
 use crate::{Conn, Result, vals};
 use domain::{Fen, Millis};
@@ -140,4 +141,23 @@ pub async fn postpone_callback(conn: &mut Conn, callback: &CallbackRow, due: Mil
     let sql = "UPDATE sandbox_callback SET due_at = $2 WHERE id = $1 AND state = 'waiting' AND tries = $3";
     conn.exec(sql, vals![&callback.id, due, callback.tries]).await?;
     Ok(())
+}
+
+/// Keeps a text message that was delivered, in place of the phone's last one.
+pub async fn put_message(conn: &mut Conn, phone: &str, code: &str, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO sandbox_message (phone, code, at) VALUES ($1, $2, $3) \
+               ON CONFLICT (phone) DO UPDATE SET code = excluded.code, at = excluded.at";
+    conn.exec(sql, vals![phone, code, now]).await?;
+    Ok(())
+}
+
+/// The one-time code in the last message to a phone.
+pub async fn message(conn: &mut Conn, phone: &str) -> Result<Option<String>> {
+    let row: Option<(String,)> = conn.opt("SELECT code FROM sandbox_message WHERE phone = $1", vals![phone]).await?;
+    Ok(row.map(|(code,)| code))
+}
+
+/// Removes messages from before a time; how many.
+pub async fn delete_messages(conn: &mut Conn, before: Millis) -> Result<u64> {
+    conn.exec("DELETE FROM sandbox_message WHERE at <= $1", vals![before]).await
 }

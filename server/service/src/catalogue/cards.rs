@@ -5,12 +5,14 @@ use crate::{Result, Shop, Visit};
 use domain::availability::{State, Thresholds, sellable_packs, state};
 use domain::ids::{SkuId, StoreId};
 use domain::pricing::{self, Input, LineIn, MemberStatus, Offer, OfferKind, Scope};
+use domain::substitution::Limits;
 use domain::view::{LiveState, PriceTag, ProductCard};
 use domain::{Millis, Packs};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::Conn;
 use store::catalogue::{SkuInStore, SkuRecord};
+use store::members::MemberRow;
 use store::offers::OfferRecord;
 
 /// Labels of offers on a card at most.
@@ -21,10 +23,17 @@ pub(super) struct Viewer<'a> {
     pub visit: &'a Visit,
     pub snapshot: Arc<Snapshot>,
     pub is_member: bool,
+    /// What the member rules out as a substitute.
+    pub limits: Limits,
     /// What shall happen to missing goods without a choice of their own.
     pub substitution_default: String,
     in_basket: HashMap<SkuId, Packs>,
     pricing: Input,
+}
+
+/// What a member never wants.
+fn limits(member: &MemberRow) -> Result<Limits> {
+    Ok(Limits { never_brands: serde_json::from_str(&member.never_brands)?, ..Limits::default() })
 }
 
 impl<'a> Viewer<'a> {
@@ -36,6 +45,7 @@ impl<'a> Viewer<'a> {
             None => None,
         };
         let is_member = member.as_ref().is_some_and(|m| m.has_member_prices(visit.now));
+        let limits = member.as_ref().map(limits).transpose()?.unwrap_or_default();
         let substitution_default = member.map_or_else(|| "refund".to_owned(), |m| m.substitution_default);
         let in_basket = store::catalogue::in_basket(conn, &visit.basket).await?.into_iter().collect();
         let timed = snapshot.running(&visit.store, visit.now).map(|record| &record.offer);
@@ -46,7 +56,7 @@ impl<'a> Viewer<'a> {
             now: visit.now,
             ..Input::default()
         };
-        Ok(Self { visit, snapshot, is_member, substitution_default, in_basket, pricing })
+        Ok(Self { visit, snapshot, is_member, limits, substitution_default, in_basket, pricing })
     }
 
     fn line(&self, sku: &SkuRecord) -> LineIn {

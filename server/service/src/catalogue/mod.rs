@@ -5,6 +5,7 @@
 //! A commit that touches them makes it stale at once. SKUs, their stock and
 //! baskets are read by query, a fixed number of statements a page.
 
+mod candidates;
 mod cards;
 mod home;
 mod list;

@@ -7,7 +7,8 @@ use domain::view::Lang;
 use domain::{Fen, Millis};
 use futures::future::BoxFuture;
 use service::import::{ImportOptions, ImportReport};
-use service::ports::{Callback, Channel, Paid, Ports, SandboxMessenger, SimClock, SystemRandom};
+use service::ports::{Callback, Channel, Paid, Ports, SimClock, SystemRandom};
+use service::sandbox::SandboxMessenger;
 use service::{Error, Result, Settings, Shop, Visit};
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub fn shop(store: &store::Store) -> (Shop, Arc<SimClock>) {
         clock: clock.clone(),
         random: Arc::new(SystemRandom),
         channel: Arc::new(NoChannel),
-        messenger: Arc::new(SandboxMessenger),
+        messenger: Arc::new(SandboxMessenger::new(store.clone(), clock.clone())),
     };
     (Shop::new(store.clone(), ports, Settings::default()), clock)
 }

@@ -8,8 +8,8 @@ use domain::order::State;
 use domain::view::{AddressForm, Lang, OrderView, PlaceForm};
 use domain::{Code, Fen, Packs};
 use service::checkout::{CheckoutChoice, Placed};
-use service::ports::{Ports, SandboxMessenger, SimClock, SystemRandom};
-use service::sandbox::SandboxChannel;
+use service::ports::{Messenger, Ports, SimClock, SystemRandom};
+use service::sandbox::{SandboxChannel, SandboxMessenger};
 use service::{Error, Result, Settings, Shop, Visit};
 use std::sync::Arc;
 use store::Lane;
@@ -210,11 +210,17 @@ impl World {
 }
 
 fn shop(store: &store::Store, clock: Arc<SimClock>) -> Shop {
+    let messenger = Arc::new(SandboxMessenger::new(store.clone(), clock.clone()));
+    shop_with(store, clock, messenger)
+}
+
+/// A shop whose messages go out by another messenger.
+pub fn shop_with(store: &store::Store, clock: Arc<SimClock>, messenger: Arc<dyn Messenger>) -> Shop {
     let ports = Ports {
         clock: clock.clone(),
         random: Arc::new(SystemRandom),
         channel: Arc::new(SandboxChannel::new(store.clone(), KEY, clock)),
-        messenger: Arc::new(SandboxMessenger),
+        messenger,
     };
     let settings = Settings { public_url: String::new(), sandbox_key: KEY.to_vec(), ..Settings::default() };
     Shop::new(store.clone(), ports, settings)

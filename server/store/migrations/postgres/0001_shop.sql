@@ -134,7 +134,6 @@ CREATE TABLE stock (
     dms_promo_milli BIGINT NOT NULL DEFAULT 0,
     -- The policy that holds (resolved), and whether a promotion is on today.
     policy TEXT NOT NULL DEFAULT 'absolute 0',
-    policy_source TEXT NOT NULL DEFAULT '',
     promo_today BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (store_id, pool_id)
 );
@@ -513,14 +512,17 @@ CREATE TABLE message (
     PRIMARY KEY (member_id, id)
 );
 
--- Who looked at personal data, and why.
+-- Who looked at whose personal data, at what, when and why.
 CREATE TABLE look_log (
     id TEXT NOT NULL PRIMARY KEY,
     at BIGINT NOT NULL,
     actor TEXT NOT NULL,
+    -- The member, or `*` for all of them.
     subject TEXT NOT NULL,
+    what TEXT NOT NULL,
     purpose TEXT NOT NULL
 );
+CREATE INDEX look_subject ON look_log (subject, at);
 
 -- The sandbox payment channel keeps its own books, apart from the shop's.
 CREATE TABLE sandbox_trade (
@@ -539,6 +541,13 @@ CREATE TABLE sandbox_refund (
     trade_no TEXT NOT NULL,
     amount BIGINT NOT NULL,
     channel_no TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- The text messages that the sandbox's messenger delivered: the last one of a phone.
+CREATE TABLE sandbox_message (
+    phone TEXT NOT NULL PRIMARY KEY,
+    code TEXT NOT NULL,
     at BIGINT NOT NULL
 );
 

@@ -1,0 +1,212 @@
+//! Signing in by phone and one-time code.
+//!
+//! Rules held here:
+//! - a code has 6 digits, lives 5 minutes and bears 5 wrong tries; 60 seconds
+//!   lie between two of them;
+//! - the answers are the same whether the phone is known or not;
+//! - sends and tries are counted by phone, session and address;
+//! - a code is stored as a keyed digest. Its digits are in the outbox from the
+//!   commit that made it until the messenger has it, and are cleared then.
+
+use super::{fingerprint, hex, parse_phone};
+use crate::{Error, Result, Shop};
+use aws_lc_rs::hmac;
+use domain::ids::MemberId;
+use domain::phone::Phone;
+use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use domain::{Code, Millis, UserError};
+use serde::{Deserialize, Serialize};
+use store::members::{self, CodeRow};
+use store::{Conn, Lane, outbox, sandbox};
+
+/// A code lives this long.
+const CODE_MS: i64 = 5 * MINUTE_MS;
+/// Wrong tries that a code bears.
+const CODE_TRIES: i64 = 5;
+/// Time between two codes for one phone.
+const RESEND_MS: i64 = 60 * SECOND_MS;
+/// Codes sent in an hour to a phone, for a session, for an address. Phones share addresses.
+const SENDS: [(&str, i64); 3] = [("code_phone", 10), ("code_session", 10), ("code_address", 120)];
+/// Tries to sign in with a phone in an hour.
+const SIGN_INS: i64 = 30;
+/// Sign-ins and their counters share a lane, so that counters never wait for each other crosswise.
+pub(super) const SIGN_IN_LANE: Lane<'static> = Lane::Member("sign-in");
+
+/// What a unit decided: counters stay written even where the answer is a refusal.
+type Decided<T> = std::result::Result<T, UserError>;
+
+/// A one-time code in the outbox.
+#[derive(Serialize, Deserialize)]
+struct CodeTask {
+    phone: String,
+    digits: String,
+}
+
+/// An hour's count that was passed: come back when its window ends.
+fn too_many(started: Millis, now: Millis) -> UserError {
+    UserError::new(Code::TooMany).with("retry_s", seconds_up(HOUR_MS - now.since(started)).max(1))
+}
+
+struct Sending {
+    phone: String,
+    subjects: [String; 3],
+    row: CodeRow,
+    /// What the outbox is to send.
+    task: String,
+    /// Key of that task.
+    key: String,
+    now: Millis,
+}
+
+async fn send_in_tx(conn: &mut Conn, sending: &Sending) -> Result<Decided<()>> {
+    let now = sending.now;
+    if let Some(last) = members::sign_in_code(conn, &sending.phone).await? {
+        let left_ms = RESEND_MS - now.since(Millis(last.sent_at));
+        if left_ms > 0 {
+            return Ok(Err(UserError::new(Code::TooMany).with("retry_s", seconds_up(left_ms))));
+        }
+    }
+    for ((scope, most), subject) in SENDS.iter().zip(&sending.subjects) {
+        // A new visitor has no session to count by yet.
+        if subject.is_empty() {
+            continue;
+        }
+        let (count, started) = members::count_try(conn, scope, subject, now, HOUR_MS).await?;
+        if count > *most {
+            return Ok(Err(too_many(started, now)));
+        }
+    }
+    members::put_sign_in_code(conn, &sending.phone, &sending.row).await?;
+    outbox::add(conn, "sign_in_code", &sending.task, &sending.key, now).await?;
+    Ok(Ok(()))
+}
+
+/// Milliseconds as whole seconds, rounded up.
+fn seconds_up(ms: i64) -> i64 {
+    (ms + SECOND_MS - 1) / SECOND_MS
+}
+
+struct SigningIn {
+    phone: String,
+    /// Digest of what was typed.
+    digest: String,
+    member: MemberId,
+    now: Millis,
+}
+
+async fn sign_in_in_tx(conn: &mut Conn, input: &SigningIn) -> Result<Decided<MemberId>> {
+    let (phone, now) = (&input.phone, input.now);
+    let (count, started) = members::count_try(conn, "sign_in", phone, now, HOUR_MS).await?;
+    if count > SIGN_INS {
+        return Ok(Err(too_many(started, now)));
+    }
+    let wrong = || UserError::new(Code::BadCode).field("code");
+    let Some(sent) = members::sign_in_code(conn, phone).await? else { return Ok(Err(wrong())) };
+    if sent.expires_at <= now.0 || !members::spend_try(conn, phone).await? {
+        return Ok(Err(wrong()));
+    }
+    if aws_lc_rs::constant_time::verify_slices_are_equal(sent.code.as_bytes(), input.digest.as_bytes()).is_err() {
+        return Ok(Err(wrong()));
+    }
+    members::end_sign_in_code(conn, phone).await?;
+    let is_new = members::insert(conn, &input.member, phone, now).await?;
+    let member = if is_new {
+        crate::offers::issue_welcome_coupons_in_tx(conn, &input.member, now).await?;
+        input.member.clone()
+    } else {
+        let known = members::by_phone(conn, phone).await?;
+        let known = known.ok_or_else(|| Error::Internal("a member without a row".to_owned()))?;
+        MemberId::trusted(known.id)
+    };
+    Ok(Ok(member))
+}
+
+impl Shop {
+    /// Sends a one-time code. `session` and `address` may be empty: then nothing is counted by them.
+    ///
+    /// # Errors
+    /// `bad_phone`; `too_many` with `retry_s`; `busy`.
+    pub async fn request_code(&self, phone: &str, session: &str, address: &str, now: Millis) -> Result<()> {
+        let phone = parse_phone(phone)?;
+        let digits = format!("{:06}", self.ports().random.bits() % 1_000_000);
+        let task = CodeTask { phone: phone.as_str().to_owned(), digits };
+        let sending = Sending {
+            phone: phone.as_str().to_owned(),
+            subjects: [phone.as_str().to_owned(), fingerprint_unless_empty(session), address.to_owned()],
+            row: CodeRow {
+                code: self.code_digest(&task.phone, &task.digits),
+                expires_at: now.plus(CODE_MS).0,
+                tries_left: CODE_TRIES,
+                sent_at: now.0,
+            },
+            task: serde_json::to_string(&task)?,
+            key: format!("sign_in_code:{}", store::new_id()),
+            now,
+        };
+        let decided: Result<Decided<()>> =
+            self.store().write(SIGN_IN_LANE, sending, |conn, input| Box::pin(send_in_tx(conn, input))).await;
+        decided??;
+        metrics::counter!("zaijia_sign_in_codes_total").increment(1);
+        self.wake_outbox();
+        Ok(())
+    }
+
+    /// Work of the outbox: hands a code to the messenger, unless it ran out, was
+    /// used or was followed by another: then nobody waits for it any more.
+    pub(crate) async fn do_send_code(&self, payload: &str, now: Millis) -> Result<()> {
+        let task: CodeTask = serde_json::from_str(payload)?;
+        let sent = members::sign_in_code(&mut self.store().read().await?, &task.phone).await?;
+        let digest = self.code_digest(&task.phone, &task.digits);
+        if !sent.is_some_and(|sent| sent.expires_at > now.0 && sent.code == digest) {
+            return Ok(());
+        }
+        self.ports().messenger.sign_in_code(&task.phone, &task.digits).await
+    }
+
+    /// The code in the last message to a phone, while it can be used, for the
+    /// sandbox's page of messages; nothing where the shop is not a sandbox.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sandbox_code(&self, phone: &str, now: Millis) -> Result<Option<String>> {
+        let Ok(phone) = Phone::parse(phone) else { return Ok(None) };
+        if !self.settings().sandbox {
+            return Ok(None);
+        }
+        // Who comes at once finds the code all the same: what is due goes out first.
+        self.run_outbox(now).await?;
+        let mut conn = self.store().read().await?;
+        let sent = members::sign_in_code(&mut conn, phone.as_str()).await?;
+        let digits = sandbox::message(&mut conn, phone.as_str()).await?;
+        let usable = sent.filter(|sent| sent.expires_at > now.0 && sent.tries_left > 0);
+        let known = |digits: &String| usable.is_some_and(|sent| sent.code == self.code_digest(phone.as_str(), digits));
+        Ok(digits.filter(known))
+    }
+
+    /// Signs in; who comes for the first time becomes a member and gets the welcome coupons.
+    ///
+    /// # Errors
+    /// `bad_phone`; `bad_code`; `too_many` with `retry_s`.
+    pub async fn sign_in(&self, phone: &str, code: &str, now: Millis) -> Result<MemberId> {
+        let phone = parse_phone(phone)?;
+        let digits: String = code.chars().filter(|c| !c.is_whitespace()).take(16).collect();
+        let input = SigningIn {
+            phone: phone.as_str().to_owned(),
+            digest: self.code_digest(phone.as_str(), &digits),
+            member: MemberId::trusted(store::new_id()),
+            now,
+        };
+        let decided: Result<Decided<MemberId>> =
+            self.store().write(SIGN_IN_LANE, input, |conn, input| Box::pin(sign_in_in_tx(conn, input))).await;
+        Ok(decided??)
+    }
+
+    fn code_digest(&self, phone: &str, digits: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.settings().sandbox_key);
+        hex(hmac::sign(&key, format!("sign-in:{phone}:{digits}").as_bytes()).as_ref())
+    }
+}
+
+fn fingerprint_unless_empty(text: &str) -> String {
+    if text.is_empty() { String::new() } else { fingerprint(text) }
+}
