@@ -8,8 +8,8 @@ use domain::stock::Kind;
 use domain::time::Day;
 use domain::{Base, Fen, Millis};
 use store::stock::{
-    Applied, Flow, Missing, PoolTerms, Short, Statement, Stock, apply_flows, apply_statements, levels, pick, ran_out,
-    release, reserve, set_terms, short_pick,
+    Applied, Flow, Missing, PoolTerms, Short, Statement, Stock, apply_flows, apply_statements, levels, ran_out,
+    reserve, set_terms, settle, short_pick,
 };
 use store::stores::StoreRecord;
 use store::{Error, Lane, Store, vals};
@@ -172,8 +172,8 @@ store::on_both! {
         for _ in 0..2 {
             let unit = store.write(Lane::Store("s1"), (), |conn, ()| Box::pin(async move {
                 let (one, two) = (OrderId::trusted("o1"), OrderId::trusted("o2"));
-                release(conn, &shop(), &one, "hold", &[(pool("egg"), Base(5))], NOW).await?;
-                pick(conn, &shop(), &two, "pick", &[(pool("egg"), Base(2)), (pool("egg"), Base(2))], NOW).await?;
+                settle(conn, &shop(), Kind::Release, &one, "hold", &[(pool("egg"), Base(5))], NOW).await?;
+                settle(conn, &shop(), Kind::Pick, &two, "pick", &[(pool("egg"), Base(2)), (pool("egg"), Base(2))], NOW).await?;
                 let missing = Missing { pool: pool("egg"), missing: Base(2), left_on_shelf: Some(Base(0)) };
                 short_pick(conn, &shop(), &two, "short", &[missing], NOW).await?;
                 Ok::<_, Error>(())

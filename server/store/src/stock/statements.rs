@@ -1,0 +1,249 @@
+//! What others say of the stock: snapshots, hand counts, receipts, till sales.
+
+use super::ledger::{Change, Movement, OnRepeat, apply, book, insert_movements};
+use super::terms::add_sales;
+use super::{ROWS, by_pool, levels, lock};
+use crate::conn::{list, values};
+use crate::{Conn, Result, Val};
+use domain::ids::{PoolId, StoreId};
+use domain::safety::{Policy, units};
+use domain::stock::{Kind, flow, state_level};
+use domain::time::Day;
+use domain::{Base, Millis};
+use sqlx::AssertSqlSafe;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// "So many were on hand at that time": a row of a snapshot or of a hand count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Which pool.
+    pub pool: PoolId,
+    /// Snapshot or count.
+    pub kind: Kind,
+    /// Base units on hand.
+    pub on_hand: Base,
+    /// When that was true.
+    pub at: Millis,
+    /// A hand count holds up to then.
+    pub counted_until: Option<Millis>,
+    /// The safety policy, if the pool is new in this store.
+    pub policy: Policy,
+    /// Unique key of the statement in the store.
+    pub key: String,
+}
+
+/// Units that came in or were sold at the tills.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flow {
+    /// Which pool.
+    pub pool: PoolId,
+    /// Receipt or till sale.
+    pub kind: Kind,
+    /// Base units.
+    pub quantity: Base,
+    /// When.
+    pub at: Millis,
+    /// Store's calendar day of `at`, for the mean sales.
+    pub day: Day,
+    /// Sold under a promotion?
+    pub promo: bool,
+    /// The safety policy, if the pool is new in this store.
+    pub policy: Policy,
+    /// Unique key of the row in the store.
+    pub key: String,
+}
+
+/// What became of the rows of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows that changed something or were kept in the ledger.
+    pub applied: usize,
+    /// Pools that were new in the store.
+    pub opened: usize,
+    /// Rows that were there already.
+    pub repeated: usize,
+    /// Statements older than the last one: nothing done.
+    pub late: usize,
+}
+
+impl Applied {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            applied: self.applied + other.applied,
+            opened: self.opened + other.opened,
+            repeated: self.repeated + other.repeated,
+            late: self.late + other.late,
+        }
+    }
+}
+
+/// Of several statements on one pool the newest holds, in the order of the pools.
+pub fn newest(rows: &[Statement]) -> Vec<&Statement> {
+    let mut newest: BTreeMap<&PoolId, &Statement> = BTreeMap::new();
+    for row in rows {
+        let held = newest.entry(&row.pool).or_insert(row);
+        if row.at >= held.at {
+            *held = row;
+        }
+    }
+    newest.into_values().collect()
+}
+
+/// Applies snapshots and hand counts. Of several statements on one pool the
+/// newest holds, the others are late.
+pub async fn apply_statements(conn: &mut Conn, store: &StoreId, rows: &[Statement], now: Millis) -> Result<Applied> {
+    let newest = newest(rows);
+    let mut sum = Applied { late: rows.len() - newest.len(), ..Applied::default() };
+    for part in newest.chunks(ROWS) {
+        sum = sum.plus(apply_part(conn, store, part, now).await?);
+    }
+    Ok(sum)
+}
+
+/// What [`apply_statements`] would do at this moment; only reads.
+pub async fn preview_statements(conn: &mut Conn, store: &StoreId, rows: &[Statement]) -> Result<Applied> {
+    let newest = newest(rows);
+    let mut sum = Applied { late: rows.len() - newest.len(), ..Applied::default() };
+    for part in newest.chunks(ROWS) {
+        let pools: Vec<PoolId> = part.iter().map(|row| row.pool.clone()).collect();
+        let have = by_pool(levels(conn, store, &pools).await?);
+        let known = known_keys(conn, store, part).await?;
+        for row in part {
+            let held = have.get(&row.pool);
+            let (on_hand, stated_at) = held.map_or((Base::ZERO, None), |s| (s.level.on_hand, s.stated_at));
+            if state_level(on_hand, stated_at, row.on_hand, row.at, Base::ZERO).late {
+                sum.late += 1;
+            } else if known.contains(&row.key) {
+                sum.repeated += 1;
+            } else {
+                sum.applied += 1;
+                sum.opened += usize::from(held.is_none());
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// Which of the statements' keys the ledger has already.
+async fn known_keys(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Result<HashSet<String>> {
+    let sql = format!("SELECT key FROM movement WHERE store_id = $1 AND key IN ({})", list(2, rows.len()));
+    let mut vals = vec![Val::from(store)];
+    vals.extend(rows.iter().map(|row| Val::from(&row.key)));
+    let keys: Vec<(String,)> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    Ok(keys.into_iter().map(|(key,)| key).collect())
+}
+
+async fn apply_part(conn: &mut Conn, store: &StoreId, rows: &[&Statement], now: Millis) -> Result<Applied> {
+    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
+    let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
+    let have = by_pool(lock(conn, store, &pools).await?);
+    let moved = moved_since(conn, store, rows).await?;
+    let mut movements = Vec::with_capacity(rows.len());
+    let mut changes = Vec::with_capacity(rows.len());
+    let mut late = 0;
+    for row in rows {
+        let Some(stock) = have.get(&row.pool) else { continue };
+        let since = moved.get(row.pool.as_str()).copied().unwrap_or_default();
+        let stated = state_level(stock.level.on_hand, stock.stated_at, row.on_hand, row.at, since);
+        if stated.late {
+            late += 1;
+            continue;
+        }
+        movements.push(Movement {
+            pool: row.pool.clone(),
+            kind: row.kind,
+            delta: stated.delta,
+            as_of: row.at,
+            at: now,
+            ref_id: String::new(),
+            key: row.key.clone(),
+        });
+        changes.push(Change {
+            pool: row.pool.clone(),
+            delta: stated.delta,
+            safety: stock.safety_at(stock.level.on_hand + stated.delta.on_hand),
+            as_of: stated.as_of,
+            source: row.kind,
+            counted_until: row.counted_until,
+        });
+    }
+    let tried = movements.len();
+    let keys: HashMap<PoolId, String> = movements.iter().map(|m| (m.pool.clone(), m.key.clone())).collect();
+    let written = insert_movements(conn, store, movements, OnRepeat::Skip).await?;
+    changes.retain(|c| keys.get(&c.pool).is_some_and(|key| written.contains(key)));
+    apply(conn, store, changes).await?;
+    Ok(Applied { applied: written.len(), opened, repeated: tried - written.len(), late })
+}
+
+/// What moved on hand after each statement's time.
+async fn moved_since(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Result<HashMap<String, Base>> {
+    let sql = format!(
+        "WITH v (pool_id, at) AS (VALUES {})
+         SELECT v.pool_id, CAST(SUM(m.on_hand_delta) AS BIGINT) FROM v
+         JOIN movement m ON m.store_id = $1 AND m.pool_id = v.pool_id AND m.as_of > v.at GROUP BY v.pool_id",
+        values(2, rows.len(), 2)
+    );
+    let mut vals = vec![Val::from(store)];
+    for row in rows {
+        vals.extend([Val::from(&row.pool), Val::from(row.at)]);
+    }
+    let sums: Vec<(String, i64)> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    Ok(sums.into_iter().map(|(pool, n)| (pool, Base(n))).collect())
+}
+
+/// Makes the rows of pools that are new in the store: nothing on hand, nothing stated. How many.
+async fn open_levels<'a>(
+    conn: &mut Conn,
+    store: &StoreId,
+    pools: impl Iterator<Item = (&'a PoolId, Policy)>,
+) -> Result<usize> {
+    let mut opened = 0;
+    let pools: BTreeMap<&PoolId, Policy> = pools.collect();
+    let pools: Vec<_> = pools.into_iter().collect();
+    for part in pools.chunks(ROWS) {
+        let sql = format!(
+            "WITH v (pool_id, policy, safety) AS (VALUES {})
+             INSERT INTO stock (store_id, pool_id, on_hand, reserved, safety, as_of, source, policy)
+             SELECT $1, v.pool_id, 0, 0, v.safety, 0, 'receipt', v.policy FROM v WHERE NOT EXISTS
+             (SELECT 1 FROM stock s WHERE s.store_id = $1 AND s.pool_id = v.pool_id)
+             ON CONFLICT (store_id, pool_id) DO NOTHING",
+            values(2, part.len(), 3)
+        );
+        let mut vals = vec![Val::from(store)];
+        for (pool, policy) in part {
+            let safety = units(*policy, Base::ZERO, 0);
+            vals.extend([Val::from(*pool), Val::from(policy.to_string()), Val::from(safety)]);
+        }
+        opened += conn.exec(AssertSqlSafe(sql), &vals).await?;
+    }
+    Ok(usize::try_from(opened).unwrap_or(usize::MAX))
+}
+
+/// Applies receipts and till sales; sales also count for the mean daily sales,
+/// and tell up to when the tills have reported.
+pub async fn apply_flows(conn: &mut Conn, store: &StoreId, rows: &[Flow], now: Millis) -> Result<Applied> {
+    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
+    let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
+    let have = by_pool(lock(conn, store, &pools).await?);
+    let movements = rows.iter().map(|row| Movement {
+        pool: row.pool.clone(),
+        kind: row.kind,
+        delta: flow(row.kind, row.quantity, row.at, have.get(&row.pool).and_then(|stock| stock.stated_at)),
+        as_of: row.at,
+        at: now,
+        ref_id: String::new(),
+        key: row.key.clone(),
+    });
+    let movements: Vec<Movement> = movements.collect();
+    let written = book(conn, store, movements).await?;
+    let sold = rows.iter().filter(|row| row.kind == Kind::TillSale && written.contains(&row.key));
+    let sold: Vec<&Flow> = sold.collect();
+    add_sales(conn, store, &sold).await?;
+    if let Some(until) = sold.iter().map(|row| row.at).max() {
+        let sql = "UPDATE store SET feed_until = $2 WHERE id = $1 AND feed_until < $2";
+        conn.exec(sql, crate::vals![store, until.min(now)]).await?;
+    }
+    Ok(Applied { applied: written.len(), opened, repeated: rows.len() - written.len(), late: 0 })
+}
