@@ -104,9 +104,14 @@ export class Shopper {
   /** The one-time code last sent to a phone, from the sandbox's message page.
    * @param {string} phone */
   async sentCode(phone) {
-    const code = textOf(await this.page(`/sandbox/messages?phone=${phone}`)).match(/\b\d{6}\b/)?.[0];
-    if (!code) throw new Error('the message page shows no code');
-    return code;
+    // It is sent after the answer, by the outbox.
+    const until = Date.now() + 10_000;
+    for (;;) {
+      const code = textOf(await this.page(`/sandbox/messages?phone=${phone}`)).match(/\b\d{6}\b/)?.[0];
+      if (code) return code;
+      if (Date.now() > until) throw new Error('the message page shows no code');
+      await new Promise((next) => setTimeout(next, 100));
+    }
   }
 
   /** The id of a SKU, by its code.

@@ -87,6 +87,8 @@ export const PAGES: readonly PageCase[] = [
   { name: 'me', path: () => '/me', member: true },
   { name: 'addresses', path: () => '/me/addresses', member: true },
   { name: 'address-new', path: () => '/me/addresses/new', member: true },
+  { name: 'coupons', path: () => '/me/coupons', member: true },
+  { name: 'messages', path: () => '/me/messages', member: true },
   { name: 'substitutes', path: () => '/me/substitutes', member: true },
   { name: 'sandbox-payment', path: ({ trade }) => `/sandbox/pay/${trade}` },
   { name: 'sandbox-messages', path: ({ phone }) => `/sandbox/messages?phone=${phone}` },

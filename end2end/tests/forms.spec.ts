@@ -2,7 +2,7 @@
 // stays. Orders that are sent twice, payments that go wrong in every way the
 // sandbox knows, a keyboard alone, a slow network. With and without JavaScript.
 import type { Locator, Page } from '@playwright/test';
-import { GOODS, expectBasket, fillAddress, pressAt, search, signIn } from '../src/actions.ts';
+import { GOODS, expectBasket, fillAddress, openChoice, pressAt, search, signIn } from '../src/actions.ts';
 import { newPhone, Shopper } from '../src/shopper.mjs';
 import { expect, remember, serveShop, shop, test, words } from '../src/test.ts';
 import { LANGS } from '../src/texts.ts';
@@ -142,6 +142,61 @@ test('on a slow network it still works', async ({ page, context }) => {
   await expect(page.getByRole('heading', { level: 1, name: GOODS.milk.zh })).toBeVisible();
   await page.getByRole('main').getByRole('button', { name: t('catalogue.add') }).first().click();
   await expectBasket(page, t, 1);
+});
+
+test('a product says what happens if it is missing before anybody chooses', async ({ page }) => {
+  const checked = (name: string) => choices.getByRole('radio', { name, exact: false });
+  await page.goto(`/p/${GOODS.milk.code}`);
+  let choices = await openChoice(page, t, GOODS.milk.zh);
+  await expect(checked(t('marks.refund'))).toBeChecked();
+  // A member's own default counts.
+  const member = await memberWith(page);
+  await member.post('/api/account/substitution_default', { choice: 'ask_me' });
+  await page.goto(`/p/${GOODS.milk.code}`);
+  choices = await openChoice(page, t, GOODS.milk.zh);
+  await expect(checked(t('marks.ask_me'))).toBeChecked();
+  await member.close();
+});
+
+test('a carton and a case do not read alike on an order', async ({ page }) => {
+  const member = await memberWith(page, ['DU001', 1], ['DU002', 1]);
+  const names: string[] = [];
+  for (const sku of ['DU001', 'DU002']) {
+    await page.goto(`/p/${sku}`);
+    names.push(await page.getByRole('heading', { level: 1 }).innerText());
+  }
+  const code = await member.order();
+  await page.goto(`/orders/${code}`);
+  const lines = page.getByRole('region', { name: t('orders.lines') });
+  for (const name of names) await expect(lines.getByRole('link', { name, exact: true })).toBeVisible();
+  await page.goto('/orders');
+  for (const name of names) await expect(page.getByRole('article').first()).toContainText(name);
+  await member.close();
+});
+
+test('my page leads to coupons and messages', async ({ page }) => {
+  const member = await memberWith(page);
+  await page.goto('/me');
+  await page.getByRole('main').getByRole('link', { name: t('member.coupons') }).click();
+  await expect(page.getByRole('heading', { level: 1, name: t('member.coupons') })).toBeVisible();
+  await expect(page.getByRole('main').getByRole('listitem').filter({ hasText: '新人券' })).toContainText('¥6');
+  await page.goto('/me');
+  await page.getByRole('main').getByRole('link', { name: t('member.messages') }).click();
+  await expect(page.getByRole('heading', { level: 1, name: t('member.messages') })).toBeVisible();
+  await expect(page.getByRole('main')).toContainText(t('member.no_messages'));
+  await member.close();
+});
+
+test('a notice that was lost is asked for by the page that waits', async ({ page }) => {
+  const member = await memberWith(page, [GOODS.bigMilk.code, 1]);
+  const code = await member.order();
+  await page.goto(`/pay/${code}`);
+  await page.getByRole('button', { name: t('checkout.pay_go') }).click();
+  await pressAt(page, t, 'lose');
+  // No wait: the way back from the channel leads on at once.
+  await expect(page).toHaveURL(new RegExp(`/orders/${code}$`), { timeout: 3_000 });
+  await expect(page.getByRole('main').getByText(t('orders.paid'), { exact: true }).first()).toBeVisible();
+  await member.close();
 });
 
 // What the sandbox can do to a payment, and how the order must stand then.

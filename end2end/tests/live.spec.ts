@@ -139,3 +139,37 @@ test('an order on an open page follows its payment', async ({ page }) => {
   expect(await sameDocument(page)).toBe(true);
   await member.close();
 });
+
+test('what is typed while the checkout is worked out anew stays, and so does the caret', async ({ page, context }) => {
+  const member = await Shopper.member(shop());
+  await member.add('DF007', 3);
+  await context.addCookies(await member.cookies());
+  await page.goto('/checkout?kind=pickup');
+  const note = page.getByLabel(t('checkout.note'));
+  await note.fill('香蕉青一点');
+  let answers = 0;
+  await page.route(/\/checkout$/, async (route) => {
+    // The server's page is under way for as long as it takes to type.
+    const answer = await route.fetch();
+    await new Promise((next) => setTimeout(next, 1_500));
+    answers += 1;
+    await route.fulfill({ response: answer });
+  });
+  const coupons = page.getByRole('group', { name: t('checkout.coupons') });
+  const asked = page.waitForRequest((request) => request.method() === 'GET' && new URL(request.url()).pathname === '/checkout');
+  await coupons.getByRole('radio', { name: t('checkout.no_coupon') }).check();
+  await asked;
+  await note.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.type('，鸡蛋要日期新的');
+  await page.keyboard.press('ArrowLeft');
+  const before = await note.elementHandle();
+  await expect.poll(() => answers).toBe(1);
+  // The part is another one now; the text, the focus and the caret are as they were.
+  await expect.poll(async () => before?.evaluate((element) => element.isConnected)).toBe(false);
+  await expect(note).toHaveValue('香蕉青一点，鸡蛋要日期新的');
+  await expect(note).toBeFocused();
+  expect(await note.evaluate((element: HTMLTextAreaElement) => element.selectionStart)).toBe(12);
+  await expect(coupons.getByRole('radio', { name: t('checkout.no_coupon') })).toBeChecked();
+  await member.close();
+});

@@ -14,6 +14,8 @@ test.beforeAll('fill the shop', async () => {
 });
 
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+// What is seen on a control is part of what is heard: axe counts it as an experiment.
+const RULES = { rules: { 'label-content-name-mismatch': { enabled: true } } };
 
 for (const { name, path, member = false, status = 200 } of PAGES) {
   test(name, async ({ page, context }) => {
@@ -27,7 +29,7 @@ for (const { name, path, member = false, status = 200 } of PAGES) {
           await expect(page.locator('html')).toHaveAttribute('lang', lang);
           await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
           await expect(page).toHaveTitle(/\S+ · (在架|Zaijia)$|^(在架|Zaijia)/);
-          const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+          const { violations } = await new AxeBuilder({ page }).options(RULES).withTags(TAGS).analyze();
           const findings = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join(' ')}: ${node.failureSummary}`));
           expect(findings).toEqual([]);
         });

@@ -79,7 +79,9 @@ for (const lang of LANGS) {
       const main = page.getByRole('main');
       await expect(page.getByRole('heading', { level: 1, name: t.like('orders.order_title') })).toBeVisible();
       await expect(main.getByText(t('orders.paid'), { exact: true }).first()).toBeVisible();
-      await expect(main.getByRole('region', { name: t('orders.lines') })).toContainText('× 3');
+      const lines = main.getByRole('region', { name: t('orders.lines') });
+      await expect(lines).toContainText('× 3');
+      await expect(lines.getByRole('link', { name: t.pick(GOODS.milk.zh, GOODS.milk.en) })).toBeVisible();
       await main.getByText(t('orders.cancel'), { exact: true }).click();
       await main.getByRole('button', { name: t('orders.cancel_yes') }).click();
       await expect(main.getByText(t('orders.cancelled'), { exact: true }).first()).toBeVisible();
