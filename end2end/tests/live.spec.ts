@@ -142,7 +142,7 @@ test('an order on an open page follows its payment', async ({ page }) => {
 
 test('what is typed while the checkout is worked out anew stays, and so does the caret', async ({ page, context }) => {
   const member = await Shopper.member(shop());
-  await member.add('DF007', 3);
+  await member.add('DU002', 2);
   await context.addCookies(await member.cookies());
   await page.goto('/checkout?kind=pickup');
   const note = page.getByLabel(t('checkout.note'));
