@@ -7,6 +7,7 @@
 
 pub mod conn;
 pub mod dialect;
+mod due;
 mod error;
 #[cfg(feature = "testing")]
 pub mod testing;

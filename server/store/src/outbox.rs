@@ -7,7 +7,7 @@
 //! What a row says is cleared as soon as its work is done: nobody needs it any
 //! more, and it may be a secret such as a one-time code.
 
-use crate::{Conn, Result, vals};
+use crate::{Conn, Result, due, vals};
 use domain::Millis;
 
 /// A row of the outbox. States: `waiting`, `done`, `dead` (given up; staff must look).
@@ -25,11 +25,7 @@ pub struct OutboxRow {
     pub key: String,
 }
 
-macro_rules! outbox_columns {
-    () => {
-        "id, kind, payload, tries, key"
-    };
-}
+const COLUMNS: &str = "id, kind, payload, tries, key";
 
 /// Adds a row that is due at once; one of this key that is there stays as it is.
 pub async fn add(conn: &mut Conn, kind: &str, payload: &str, key: &str, now: Millis) -> Result<()> {
@@ -41,22 +37,12 @@ pub async fn add(conn: &mut Conn, kind: &str, payload: &str, key: &str, now: Mil
 
 /// Is anything due?
 pub async fn any_due(conn: &mut Conn, now: Millis) -> Result<bool> {
-    let sql = "SELECT 1 FROM outbox WHERE state = 'waiting' AND due_at <= $1 LIMIT 1";
-    let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
-    Ok(row.is_some())
+    due::any(conn, "outbox", now).await
 }
 
 /// Takes due rows for `lease_ms`: of several servers one gets each.
 pub async fn claim(conn: &mut Conn, now: Millis, lease_ms: i64, limit: i64) -> Result<Vec<OutboxRow>> {
-    let sql = concat!(
-        "UPDATE outbox SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM outbox \
-         WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $3) AND state = 'waiting' \
-         AND due_at <= $1 RETURNING ",
-        outbox_columns!()
-    );
-    let mut rows: Vec<OutboxRow> = conn.all(sql, vals![now, now.plus(lease_ms), limit]).await?;
-    rows.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(rows)
+    due::claim(conn, ("outbox", COLUMNS), now, lease_ms, limit, |row: &OutboxRow| &row.id).await
 }
 
 /// The work of a row is done; what it said is cleared.

@@ -2,7 +2,7 @@
 //! payment channel, the callbacks that it still has to deliver, and the text
 //! messages of its messenger.
 
-use crate::{Conn, Result, vals};
+use crate::{Conn, Result, due, vals};
 use domain::{Fen, Millis};
 
 /// A trade at the sandbox. States: `open`, `paid`, `closed`.
@@ -50,11 +50,8 @@ macro_rules! trade_columns {
         "trade_no, channel_no, amount, refunded, state, subject, back, created_at"
     };
 }
-macro_rules! callback_columns {
-    () => {
-        "id, trade_no, due_at, body, timestamp, signature, tries"
-    };
-}
+
+const CALLBACK_COLUMNS: &str = "id, trade_no, due_at, body, timestamp, signature, tries";
 
 /// Opens a trade; one of this number that is there stays as it is.
 pub async fn open(conn: &mut Conn, t: &TradeRow) -> Result<()> {
@@ -112,22 +109,13 @@ pub async fn plan_callback(conn: &mut Conn, c: &CallbackRow) -> Result<()> {
 
 /// Is any callback due?
 pub async fn callbacks_due(conn: &mut Conn, now: Millis) -> Result<bool> {
-    let sql = "SELECT 1 FROM sandbox_callback WHERE state = 'waiting' AND due_at <= $1 LIMIT 1";
-    let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
-    Ok(row.is_some())
+    due::any(conn, "sandbox_callback", now).await
 }
 
 /// Takes due callbacks for `lease_ms`: of several servers one gets each.
 pub async fn claim_callbacks(conn: &mut Conn, now: Millis, lease_ms: i64, limit: i64) -> Result<Vec<CallbackRow>> {
-    let sql = concat!(
-        "UPDATE sandbox_callback SET tries = tries + 1, due_at = $2 WHERE id IN (SELECT id FROM sandbox_callback \
-         WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $3) AND state = 'waiting' \
-         AND due_at <= $1 RETURNING ",
-        callback_columns!()
-    );
-    let mut rows: Vec<CallbackRow> = conn.all(sql, vals![now, now.plus(lease_ms), limit]).await?;
-    rows.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(rows)
+    let from = ("sandbox_callback", CALLBACK_COLUMNS);
+    due::claim(conn, from, now, lease_ms, limit, |row: &CallbackRow| &row.id).await
 }
 
 /// A callback was delivered (`done`), or refused for good (`refused`).

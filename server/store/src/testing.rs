@@ -60,22 +60,20 @@ pub async fn postgres() -> Option<TestStore> {
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$meta:meta])* async fn $name:ident($store:ident: TestStore) $body:block)*) => {$(
-        mod $name {
-            #[allow(unused_imports, reason = "a test may need nothing of its module")]
-            use super::*;
-            async fn run($store: $crate::testing::TestStore) $body
+        async fn $name($store: $crate::testing::TestStore) $body
 
+        mod $name {
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                run($crate::testing::sqlite().await).await;
+                super::$name($crate::testing::sqlite().await).await;
             }
 
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 if let Some(store) = $crate::testing::postgres().await {
-                    run(store).await;
+                    super::$name(store).await;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A small shop that sells, with members and a sandbox channel that a test steers.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use super::support::{NOW, import, visit};
 use domain::ids::{AddressId, MemberId, SkuId, StoreId};
