@@ -11,6 +11,7 @@
 //! | [`assets`] | styles, scripts and pictures, compressed beforehand |
 //! | [`live`] | the stream of stock and order changes to open pages |
 //! | [`api`] | JSON for tills and ERP, callbacks of payment channels |
+//! | [`listen`] | connections: taken, bounded, ended |
 //! | [`operation`] | health, metrics, logs |
 
 #![recursion_limit = "256"]
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 pub mod guard;
 pub mod limits;
+pub mod listen;
 pub mod live;
 pub mod operation;
 pub mod router;

@@ -4,8 +4,7 @@ use super::{Done, Failure};
 use crate::assets::Assets;
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::{Server, live, operation, router};
-use axum::serve::ListenerExt;
+use crate::{Server, listen, live, operation, router};
 use clap::Args;
 use leptos::config::LeptosOptions;
 use service::Shop;
@@ -99,17 +98,7 @@ async fn serve(
     let url = server.config.public_url();
     let drain = Duration::from_secs(server.config.drain_s.into());
     let draining = Arc::clone(&server.draining);
-    let service = router::router(server).into_make_service_with_connect_info::<SocketAddr>();
-    // Without this small answers wait for the client's acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let mut graceful = stopped.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        live::stopping(&mut graceful).await;
-    });
+    let serving = listen::serve(listener, router::router(server), stopped.clone());
     tracing::info!(%url, "the shop is open");
     println!("Zaijia is open at {url}");
     tokio::spawn(async move {
@@ -132,7 +121,7 @@ async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = serving => served.map_err(Failure::from),
+        () = serving => Ok(()),
         () = late => {
             tracing::warn!("some requests took longer than the time to stop");
             Ok(())

@@ -26,6 +26,7 @@ mod stream;
 mod topic;
 
 pub use places::Bounds;
+pub(crate) use stream::Live as Events;
 
 use crate::Server;
 use crate::guard::refusal;
@@ -38,9 +39,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use domain::ids::{MemberId, SkuId, StoreId};
 use domain::{Code, UserError};
+use futures::StreamExt;
 use service::Shop;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use tokio::sync::watch;
 use topic::Key;
 
@@ -156,8 +159,26 @@ fn refused(error: &service::Error) -> Response {
     response
 }
 
-fn answer(events: stream::Live) -> Response {
-    let mut response = Response::new(Body::from_stream(events));
+/// With an answer: its events, for a connection that sends them by itself.
+#[derive(Clone)]
+pub(crate) struct Takeover(Arc<Mutex<Option<Events>>>);
+
+impl Takeover {
+    /// The events; the answer's body ends.
+    pub(crate) fn take(&self) -> Option<Events> {
+        topic::lock(&self.0).take()
+    }
+}
+
+fn answer(events: Events) -> Response {
+    let events = Arc::new(Mutex::new(Some(events)));
+    let takeover = Takeover(Arc::clone(&events));
+    let body = futures::stream::poll_fn(move |cx| match &mut *topic::lock(&events) {
+        Some(events) => events.poll_next_unpin(cx),
+        None => Poll::Ready(None),
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    response.extensions_mut().insert(takeover);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

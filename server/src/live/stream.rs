@@ -23,7 +23,7 @@ const PING: Duration = Duration::from_secs(15);
 const RETRY_MS: std::ops::Range<u32> = 500..5_000;
 
 /// The body of a live answer.
-pub(super) struct Live {
+pub(crate) struct Live {
     shared: Arc<Shared>,
     waker: Arc<AtomicWaker>,
     topics: Box<[Arc<Topic>]>,
