@@ -1,5 +1,5 @@
 //! One open stream: which topics it watches, and up to which round it was told.
-//! It has no queue and no task of its own. When its connection takes more, it
+//! It has no queue. When its connection takes more, it
 //! reads the newest states straight from its topics; what changed twice in
 //! between is sent once.
 

@@ -154,7 +154,7 @@ impl News {
     pub(crate) fn start(self: &Arc<Self>, pools: &Pools) {
         if let Pools::Postgres { .. } = pools {
             let (news, pools) = (Arc::clone(self), pools.clone());
-            self.keep(tokio::spawn(async move {
+            self.keep(&tokio::spawn(async move {
                 loop {
                     news.committed.notified().await;
                     news.ring(&pools).await;
@@ -164,7 +164,7 @@ impl News {
         }
     }
 
-    fn keep(&self, task: tokio::task::JoinHandle<()>) {
+    fn keep(&self, task: &tokio::task::JoinHandle<()>) {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
     }
 
@@ -309,7 +309,7 @@ impl Store {
                 let mut conn = self.conn(Inner::Sqlite(own.acquire().await?));
                 let (_, place) = read_on(&mut conn, &news.origin, &Place::default()).await?;
                 let follower = Follower { store: self.clone(), place };
-                news.keep(tokio::spawn(follower.ask_sqlite(conn)));
+                news.keep(&tokio::spawn(follower.ask_sqlite(conn)));
             }
             Pools::Postgres { read, .. } => {
                 let options = read.connect_options().as_ref().clone();
@@ -321,8 +321,8 @@ impl Store {
                 bell.listen(&channel).await?;
                 let (_, place) = read_on(&mut self.read().await?, &news.origin, &Place::default()).await?;
                 let follower = Follower { store: self.clone(), place };
-                news.keep(tokio::spawn(hear_bell(bell, Arc::clone(&wake), news.origin.clone())));
-                news.keep(tokio::spawn(follower.follow(wake)));
+                news.keep(&tokio::spawn(hear_bell(bell, Arc::clone(&wake), news.origin.clone())));
+                news.keep(&tokio::spawn(follower.follow(wake)));
             }
         }
         Ok(())
@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(json, r#"{"s":{"s":["p"]}}"#);
         let mut heard = Touched::default();
         serde_json::from_str::<Row>(&json).expect("a row").add_to(&mut heard);
-        assert_eq!(heard.stock, [pair.clone()]);
+        assert_eq!(heard.stock, std::slice::from_ref(&pair));
         touched.stock = (0..=MOST_POOLS).map(|n| (pair.0.clone(), PoolId::trusted(n.to_string()))).collect();
         assert!(Row::of(&touched).everything);
     }
