@@ -87,9 +87,7 @@ pub async fn metrics(
     if !local && let Err(error) = bearer(&server, &headers, &["metrics", "staff"]).await {
         return refusal(error.user());
     }
-    let Some(handle) = &server.metrics else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
+    let Some(handle) = &server.metrics else { return StatusCode::NOT_FOUND.into_response() };
     #[expect(clippy::cast_precision_loss, reason = "a queue has some thousands of places")]
     metrics::gauge!("zaijia_writer_waiting").set(server.shop.store().waiting() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response()
