@@ -33,7 +33,8 @@ async fn count(server: &Server, token: &str, good: &Good, key: &str, packs: i64)
     let now = jiff::Timestamp::now().to_string();
     let row = json!({ "pool": good.3, "quantity": packs * good.4, "at": now });
     let body = json!({ "store": good.0, "key": key, "rows": [row] });
-    let answer = script().post(server.at("/api/v1/feed/snapshots")).bearer_auth(token).json(&body).send().await.unwrap();
+    let answer =
+        script().post(server.at("/api/v1/feed/snapshots")).bearer_auth(token).json(&body).send().await.unwrap();
     let status = answer.status();
     assert_eq!(status, StatusCode::OK, "{}", answer.text().await.unwrap());
 }
