@@ -30,7 +30,7 @@ const HEAD: Duration = Duration::from_secs(75);
 /// What a request's head may weigh.
 const HEAD_BYTES: usize = 64 * 1024;
 /// A live stream whose browser takes nothing for so long is given up.
-const TAKEN: Duration = Duration::from_secs(60);
+const TAKEN: Duration = Duration::from_mins(1);
 /// Without file descriptors nothing can be accepted for a while.
 const BREATH: Duration = Duration::from_millis(500);
 

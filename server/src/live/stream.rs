@@ -58,20 +58,14 @@ impl Live {
         }
         let mut found = Vec::new();
         for topic in &self.topics {
-            match &*lock(&topic.told) {
-                // A round that is still under way; its end wakes this stream.
-                Some(told) if told.version > published => {
-                    if self.seen.is_none() {
-                        return None;
-                    }
-                }
-                Some(told) if self.seen.is_none_or(|seen| told.version > seen) && !told.json.is_empty() => {
-                    found.push(told.clone());
-                }
-                Some(_) => {}
-                // The first event is the full state.
-                None if self.seen.is_none() => return None,
-                None => {}
+            let told = lock(&topic.told);
+            // The first event is the full state; a round that is under way wakes this stream at its end.
+            let Some(told) = told.as_ref().filter(|told| told.version <= published) else {
+                self.seen?;
+                continue;
+            };
+            if self.seen.is_none_or(|seen| told.version > seen) && !told.json.is_empty() {
+                found.push(told.clone());
             }
         }
         self.seen = Some(published);
