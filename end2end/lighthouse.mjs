@@ -21,8 +21,21 @@ async function member(shop) {
   return cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
 }
 
-/** @param {string} url @param {string | undefined} cookie */
+/** Lighthouse sometimes loses the start of its own trace (NO_NAVSTART): what
+ * it could not measure is measured again.
+ * @param {string} url @param {string | undefined} cookie */
 async function audit(url, cookie) {
+  for (let tries = 1; ; tries += 1) {
+    const lhr = await auditOnce(url, cookie);
+    if (!lhr.runtimeError && Object.keys(LIMITS).every((name) => lhr.categories[name]?.score !== null)) return lhr;
+    const why = lhr.runtimeError?.message ?? 'a category without a score';
+    if (tries === 3) throw new Error(`${url}: ${why}`);
+    console.log(`${url}: ${why}; again`);
+  }
+}
+
+/** @param {string} url @param {string | undefined} cookie */
+async function auditOnce(url, cookie) {
   // A browser of its own each time: nothing is cached, no worker is registered.
   const chrome = await launch({
     chromePath: CHROMIUM,
@@ -39,8 +52,7 @@ async function audit(url, cookie) {
     });
     if (!result) throw new Error(`${url}: no result`);
     const { lhr } = result;
-    if (lhr.runtimeError) throw new Error(`${url}: ${lhr.runtimeError.message}`);
-    if (new URL(lhr.finalDisplayedUrl).pathname !== new URL(url).pathname) {
+    if (!lhr.runtimeError && new URL(lhr.finalDisplayedUrl).pathname !== new URL(url).pathname) {
       throw new Error(`${url} led to ${lhr.finalDisplayedUrl}`);
     }
     return lhr;

@@ -169,7 +169,19 @@ impl Drop for Timed {
 pub struct Conn {
     pub(crate) inner: Inner,
     pub(crate) touched: Touched,
+    savepoint: Savepoint,
     statements: Arc<AtomicU64>,
+}
+
+/// How the writer's savepoint stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Savepoint {
+    /// There is none.
+    None,
+    /// Set, and nothing was written since.
+    Fresh,
+    /// Set, with a unit's work after it.
+    Used,
 }
 
 macro_rules! bind {
@@ -247,7 +259,7 @@ macro_rules! on_both {
 impl Conn {
     /// `statements` counts what is run, over all connections of a store.
     pub(crate) fn new(inner: Inner, statements: Arc<AtomicU64>) -> Self {
-        Self { inner, touched: Touched::default(), statements }
+        Self { inner, touched: Touched::default(), savepoint: Savepoint::None, statements }
     }
 
     /// Counts a statement and, when the answer is dropped, notes how long it took.
@@ -307,6 +319,25 @@ impl Conn {
             Inner::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
         }
         .map_err(Error::from)
+    }
+
+    /// Sets the savepoint that a unit of work can be undone to. What was done
+    /// before stays: it is let go of in the same message.
+    pub(crate) async fn begin_unit(&mut self) -> Result<()> {
+        match self.savepoint {
+            Savepoint::None => self.raw("SAVEPOINT u").await?,
+            Savepoint::Used => self.raw("RELEASE SAVEPOINT u; SAVEPOINT u").await?,
+            Savepoint::Fresh => {}
+        }
+        self.savepoint = Savepoint::Used;
+        Ok(())
+    }
+
+    /// Undoes the unit.
+    pub(crate) async fn undo_unit(&mut self) -> Result<()> {
+        self.raw("ROLLBACK TO SAVEPOINT u").await?;
+        self.savepoint = Savepoint::Fresh;
+        Ok(())
     }
 
     /// Notes that a pool's level or terms changed; open pages hear of it after the commit.

@@ -11,6 +11,7 @@ mod due;
 mod error;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod lane;
 pub mod writer;
 
 pub mod baskets;
@@ -38,7 +39,7 @@ pub mod tokens;
 
 pub use conn::{Conn, Val};
 pub use error::Error;
-pub use writer::{Changes, Lane, Store, StoreConfig, Unit, UnitError};
+pub use writer::{Answers, Changes, Lane, Store, StoreConfig, Together, Unit, UnitError};
 
 /// What the functions of this crate answer.
 pub type Result<T> = std::result::Result<T, Error>;

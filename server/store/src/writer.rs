@@ -4,7 +4,9 @@
 //! the units of work that wait, each inside a savepoint, commits once and then
 //! answers them all. So hundreds of orders share one fsync, nobody overtakes
 //! anybody, and inside a server nothing deadlocks. A unit that fails rolls
-//! back to its savepoint and harms nobody else.
+//! back to its savepoint and harms nobody else. Work that comes often (placing
+//! and paying orders) is [`Together`]: those who wait for it are served by the
+//! same statements.
 //!
 //! SQLite has one lane (`BEGIN IMMEDIATE`, WAL, `synchronous=FULL`);
 //! PostgreSQL has several, a store or a member always using the same one.
@@ -13,6 +15,7 @@
 //! can be called more than once over borrowed input.
 
 use crate::conn::{Conn, Inner, Kind, Touched};
+use crate::lane::{LaneTask, Wait};
 use crate::news::News;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
@@ -23,15 +26,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-/// Units in one transaction at most: bounds the time that the first one waits.
-const BATCH_MAX: usize = 500;
-/// Tries of a unit that ran into a serialization failure.
-const TRIES: u32 = 5;
-/// A unit that takes longer is a defect and is logged.
-const SLOW_UNIT: Duration = Duration::from_millis(250);
+/// Prepared statements that a connection keeps: those of many rows come in as
+/// many forms as there are numbers of rows.
+const STATEMENTS_KEPT: usize = 512;
 
 /// Which queue a unit of work waits in.
 #[derive(Clone, Copy, Debug)]
@@ -86,23 +86,27 @@ impl UnitError for Error {
 /// The future of a unit of work.
 pub type Unit<'c, T, E> = BoxFuture<'c, std::result::Result<T, E>>;
 
-/// What became of a unit when it was run inside the batch.
-enum Ran {
-    Kept,
-    Undone,
-    /// The connection is gone: nothing of the batch will be committed.
-    Lost,
-}
+/// An answer for each of those who were served together.
+pub type Answers<G> = Vec<std::result::Result<<G as Together>::Output, <G as Together>::Error>>;
 
-/// Called once the batch was committed (`None`) or could not be (`Some(why)`).
-type Answer = Box<dyn FnOnce(Option<String>) + Send>;
-type Job = Box<dyn for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, (Ran, Answer)> + Send>;
+/// Work of one kind that is done set-wise: those who wait for it in a lane at
+/// the same moment are served by the same statements.
+pub trait Together: 'static {
+    /// What one of them asks for.
+    type Input: Send + Sync + 'static;
+    /// What one of them gets.
+    type Output: Send + 'static;
+    /// Why one of them is refused.
+    type Error: UnitError;
 
-/// What waits in a lane.
-enum Wait {
-    Job(Job),
-    /// Takes no more, finishes what was accepted, then ends.
-    Stop,
+    /// Serves all, the earlier ones first, and answers each in the same order.
+    ///
+    /// Who is refused must have left nothing written. An error of the whole
+    /// undoes everything; then each is served alone, so that nobody is harmed
+    /// by another's input.
+    fn work<'c>(conn: &'c mut Conn, inputs: &'c [Self::Input]) -> Unit<'c, Answers<Self>, Self::Error>
+    where
+        Self: Sized;
 }
 
 #[derive(Clone, Debug)]
@@ -157,7 +161,6 @@ impl Store {
                 changes: changes.clone(),
                 news: Arc::clone(&news),
                 statements: Arc::clone(&statements),
-                stopping: false,
             };
             tasks.push(tokio::spawn(task.run(receiver)));
         }
@@ -230,15 +233,34 @@ impl Store {
         F: for<'c> Fn(&'c mut Conn, &'c I) -> Unit<'c, T, E> + Send + Sync + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |conn| Box::pin(run_unit(conn, input, work, sender)));
-        self.lanes[self.lane_of(lane)].try_send(Wait::Job(job)).map_err(|refused| match refused {
+        self.queue(lane, Wait::unit(input, work, sender))?;
+        receiver.await.unwrap_or_else(|_| Err(E::from(Error::Unavailable("the writer stopped".to_owned()))))
+    }
+
+    /// Runs work of a kind that the lane does for all who wait for it at once:
+    /// a fixed number of statements for many of them, and one answer for each.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_together<G: Together>(
+        &self,
+        lane: Lane<'_>,
+        input: G::Input,
+    ) -> std::result::Result<G::Output, G::Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.queue(lane, Wait::together::<G>(input, sender))?;
+        receiver.await.unwrap_or_else(|_| Err(G::Error::from(Error::Unavailable("the writer stopped".to_owned()))))
+    }
+
+    /// Puts work into its lane's queue, or says at once that there is no place.
+    fn queue<E: From<Error>>(&self, lane: Lane<'_>, wait: Wait) -> std::result::Result<(), E> {
+        self.lanes[self.lane_of(lane)].try_send(wait).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
                 metrics::counter!("zaijia_writer_refused_total").increment(1);
                 E::from(Error::Busy)
             }
             mpsc::error::TrySendError::Closed(_) => E::from(Error::Unavailable("the shop is stopping".to_owned())),
-        })?;
-        receiver.await.unwrap_or_else(|_| Err(E::from(Error::Unavailable("the writer stopped".to_owned()))))
+        })
     }
 
     /// Finishes the work in hand, then closes the database. No write is taken any more.
@@ -303,6 +325,7 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
         .pragma("cache_size", "-65536")
         .pragma("wal_autocheckpoint", "4000")
         .pragma("temp_store", "memory")
+        .statement_cache_capacity(STATEMENTS_KEPT)
         // Statements of many rows would fill the log; slow units are logged by the lane.
         .disable_statement_logging();
     let write = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
@@ -321,7 +344,7 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
     if let Some(schema) = &config.schema {
         options = options.options([("search_path", schema)]);
     }
-    options = options.disable_statement_logging();
+    options = options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging();
     let timeout = Duration::from_secs(10);
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(4);
     let write = PgPoolOptions::new().max_connections(lanes).acquire_timeout(timeout);
@@ -329,165 +352,4 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
     let read = PgPoolOptions::new().max_connections(config.read_connections).acquire_timeout(timeout);
     let read = read.connect_with(options).await?;
     Ok(Pools::Postgres { read, write })
-}
-
-/// Runs one unit inside its savepoint, with further tries after serialization failures.
-async fn run_unit<I, T, E, F>(
-    conn: &mut Conn,
-    input: I,
-    work: F,
-    sender: oneshot::Sender<std::result::Result<T, E>>,
-) -> (Ran, Answer)
-where
-    T: Send + 'static,
-    E: UnitError,
-    F: for<'c> Fn(&'c mut Conn, &'c I) -> Unit<'c, T, E>,
-{
-    let before = conn.touched.mark();
-    let mut tried = 0;
-    let result = loop {
-        tried += 1;
-        let result = match conn.raw("SAVEPOINT u").await {
-            Ok(()) => work(conn, &input).await,
-            Err(error) => Err(E::from(error)),
-        };
-        let Err(error) = result else { break result };
-        conn.touched.undo_to(before);
-        if error.is_connection_lost() || conn.raw("ROLLBACK TO SAVEPOINT u").await.is_err() {
-            let answer: Answer = Box::new(move |_| drop(sender.send(Err(error))));
-            return (Ran::Lost, answer);
-        }
-        if !error.is_conflict() || tried >= TRIES {
-            break Err(error);
-        }
-        metrics::counter!("zaijia_writer_retries_total").increment(1);
-    };
-    let ran = if result.is_ok() { Ran::Kept } else { Ran::Undone };
-    let answer: Answer = Box::new(move |failed| {
-        let result = match failed {
-            Some(why) => Err(E::from(Error::Unavailable(why))),
-            None => result,
-        };
-        // The asker may have gone away; what is committed stays committed.
-        drop(sender.send(result));
-    });
-    if let Err(error) = conn.raw("RELEASE SAVEPOINT u").await {
-        tracing::error!(%error, "a savepoint could not be released");
-        return (Ran::Lost, answer);
-    }
-    (ran, answer)
-}
-
-/// The task of a lane: gathers what waits, runs it in one transaction, commits, answers.
-struct LaneTask {
-    lane: usize,
-    pools: Pools,
-    changes: broadcast::Sender<Arc<Touched>>,
-    news: Arc<News>,
-    statements: Arc<AtomicU64>,
-    stopping: bool,
-}
-
-impl LaneTask {
-    async fn run(mut self, mut queue: mpsc::Receiver<Wait>) {
-        while let Some(first) = queue.recv().await {
-            let Wait::Job(first) = first else {
-                queue.close();
-                continue;
-            };
-            let mut answers: Vec<Answer> = Vec::new();
-            let outcome = self.batch(first, &mut queue, &mut answers).await;
-            let size = answers.len();
-            let failed = match outcome {
-                Ok(touched) => {
-                    if !touched.is_empty() {
-                        self.news.committed();
-                        // No listener is no error.
-                        let _ = self.changes.send(Arc::new(touched));
-                    }
-                    None
-                }
-                Err(error) => {
-                    tracing::error!(lane = self.lane, %error, units = size, "a batch was not committed");
-                    Some(error.to_string())
-                }
-            };
-            #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 units")]
-            metrics::histogram!("zaijia_writer_batch_units").record(size as f64);
-            for answer in answers {
-                answer(failed.clone());
-            }
-            if self.stopping {
-                queue.close();
-            }
-        }
-    }
-
-    async fn batch(
-        &mut self,
-        first: Job,
-        queue: &mut mpsc::Receiver<Wait>,
-        answers: &mut Vec<Answer>,
-    ) -> Result<Touched> {
-        // Where no transaction can be begun, the unit is dropped and its caller hears of it.
-        let mut conn = self.begin().await?;
-        let started = Instant::now();
-        let mut next = Some(first);
-        while let Some(job) = next {
-            let unit_started = Instant::now();
-            let (ran, answer) = job(&mut conn).await;
-            answers.push(answer);
-            let took = unit_started.elapsed();
-            if took > SLOW_UNIT {
-                tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
-            }
-            if matches!(ran, Ran::Lost) {
-                discard(conn).await;
-                return Err(Error::Unavailable("the connection was lost".to_owned()));
-            }
-            next = None;
-            if answers.len() < BATCH_MAX && !self.stopping {
-                match queue.try_recv() {
-                    Ok(Wait::Job(job)) => next = Some(job),
-                    Ok(Wait::Stop) => self.stopping = true,
-                    Err(_) => (),
-                }
-            }
-        }
-        let committed = match self.news.note(&mut conn).await {
-            Ok(()) => conn.raw("COMMIT").await,
-            Err(error) => Err(error),
-        };
-        metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
-        if let Err(error) = committed {
-            discard(conn).await;
-            return Err(error);
-        }
-        Ok(std::mem::take(&mut conn.touched))
-    }
-
-    async fn begin(&self) -> Result<Conn> {
-        let inner = match &self.pools {
-            Pools::Sqlite { write, .. } => Inner::Sqlite(write.acquire().await?),
-            Pools::Postgres { write, .. } => Inner::Postgres(write.acquire().await?),
-        };
-        let mut conn = Conn::new(inner, Arc::clone(&self.statements));
-        let begun = conn.raw(if conn.kind() == Kind::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
-        if let Err(error) = begun {
-            discard(conn).await;
-            return Err(error);
-        }
-        Ok(conn)
-    }
-}
-
-/// Closes a connection whose transaction must not live on.
-async fn discard(conn: Conn) {
-    let closed = match conn.inner {
-        Inner::Sqlite(c) => c.close().await,
-        Inner::Postgres(c) => c.close().await,
-    };
-    if let Err(error) = closed {
-        tracing::debug!(%error, "closing a lost connection");
-    }
 }

@@ -1,32 +1,53 @@
 //! `cargo xtask bench`: measurements, as text for people or one JSON object a
-//! line (bench, case, metric, unit, value).
+//! line. What the browser loads is weighed here; everything else is measured
+//! by the crate `bench`, a process of its own beside the shop's.
 
 use crate::build::{self, Mode, site::Site};
-use crate::{Error, Result, setup};
-use clap::Subcommand;
+use crate::postgres::{Postgres, Sync};
+use crate::proc::{cargo, command, run};
+use crate::{Error, Result, paths, setup};
+use clap::Args;
 use serde_json::{Value, json};
 
 /// What the storefront may weigh: WASM and JavaScript together, brotli.
 const STOREFRONT_LIMIT_BYTES: usize = 150 * 1024;
 
-/// What is measured.
-#[derive(Subcommand)]
-pub enum Bench {
-    /// What the browser loads, raw and as brotli
-    Size {
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
+/// What to measure.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// `size` (what the browser loads), or a bench of the crate `bench`:
+    /// `orders`, `contend`, … (`help` lists them)
+    name: String,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Use the binaries that are there
+    #[arg(long)]
+    no_build: bool,
+    /// Passed to the bench, such as `--db sqlite --rounds 3`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
 }
 
 /// Measures and prints.
-pub fn bench(bench: &Bench) -> Result {
-    setup::setup(setup::Need::default())?;
-    match bench {
-        Bench::Size { json } => print_size(&build::site(Mode::Release)?, *json),
+pub fn bench(args: &BenchArgs) -> Result {
+    setup::setup(setup::Need { browser: false, tests: args.name != "size" })?;
+    if args.name == "size" {
+        print_size(&build::site(Mode::Release)?, args.json);
+        return Ok(());
     }
-    Ok(())
+    if !args.no_build {
+        build::build(Mode::Release)?;
+        run(&mut cargo(&["build", "--release", "-p", "bench"]))?;
+    }
+    let postgres = Postgres::start(Sync::Full)?;
+    let binary = paths::target().join("release/zaijia-bench");
+    let mut bench = command(binary.to_str().ok_or("the binary's path is not UTF-8")?, &[&args.name]);
+    bench.args(["--postgres", &postgres.url()]).arg("--zaijia").arg(Mode::Release.binary());
+    if args.json {
+        bench.arg("--json");
+    }
+    run(bench.args(&args.rest))
 }
 
 /// Fails if the storefront weighs more than it may; prints what it weighs.

@@ -7,6 +7,7 @@ mod build;
 mod dev;
 mod journey;
 mod paths;
+mod postgres;
 mod proc;
 mod run;
 mod screens;
@@ -54,10 +55,7 @@ enum Command {
     /// Set up and run every check and test
     Test(test::TestArgs),
     /// Measure; one JSON object a line with --json
-    Bench {
-        #[command(subcommand)]
-        bench: bench::Bench,
-    },
+    Bench(bench::BenchArgs),
     /// Turn a public grocery data set into a shop, and serve it
     Journey(JourneyArgs),
     /// Take pictures of every page, phone and desktop, light and dark
@@ -120,7 +118,7 @@ fn dispatch(command: Command) -> Result {
         Command::Run(args) => run::run(&args),
         Command::Dev(args) => dev::dev(&args),
         Command::Test(args) => test::test(&args),
-        Command::Bench { bench } => bench::bench(&bench),
+        Command::Bench(args) => bench::bench(&args),
         Command::Journey(args) => journey::journey(&args),
         Command::Screens { out } => screens::screens(&out),
     }

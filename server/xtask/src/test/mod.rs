@@ -2,14 +2,13 @@
 //! order in which it says so soonest. It stops at the first step that fails,
 //! and closes with the runners' own last lines and the time of each step.
 
-mod postgres;
 mod wasm_tree;
 
 use crate::proc::{cargo, command, run, run_keeping};
 use crate::{Result, bench, build, paths, setup};
 use build::Mode;
 use clap::{Args, ValueEnum};
-use postgres::Postgres;
+use crate::postgres::{Postgres, Sync};
 use std::time::{Duration, Instant};
 
 /// What to test.
@@ -46,10 +45,12 @@ enum Step {
     Size,
     /// Browser tests
     Browser,
+    /// Lighthouse on home, category, product and checkout
+    Lighthouse,
 }
 
-/// In the order in which they run; the last three need the release build.
-const ALL: [Step; 9] = [
+/// In the order in which they run; the last four need the release build.
+const ALL: [Step; 10] = [
     Step::Fmt,
     Step::Clippy,
     Step::ClippyWasm,
@@ -59,6 +60,7 @@ const ALL: [Step; 9] = [
     Step::Build,
     Step::Size,
     Step::Browser,
+    Step::Lighthouse,
 ];
 
 /// The converter of real data is a feature; it is tested like everything else.
@@ -76,11 +78,12 @@ impl Step {
             Self::Build => "release build",
             Self::Size => "size",
             Self::Browser => "browser tests",
+            Self::Lighthouse => "Lighthouse",
         }
     }
 
     fn needs_release(self) -> bool {
-        matches!(self, Self::Build | Self::Size | Self::Browser)
+        matches!(self, Self::Build | Self::Size | Self::Browser | Self::Lighthouse)
     }
 
     fn run(self, rest: &[String], closing: &mut Vec<String>) -> Result {
@@ -94,6 +97,7 @@ impl Step {
             Self::Build => build::build(Mode::Release).map(|_| ()),
             Self::Size => bench::check_size(),
             Self::Browser => browser(rest, closing),
+            Self::Lighthouse => lighthouse(closing),
         }
     }
 }
@@ -104,7 +108,7 @@ pub fn test(args: &TestArgs) -> Result {
     let mut times = Vec::new();
     let mut closing = Vec::new();
     let mut answer = timed("set-up", &mut times, || {
-        let browser = steps.contains(&Step::Browser);
+        let browser = steps.contains(&Step::Browser) || steps.contains(&Step::Lighthouse);
         setup::setup(setup::Need { browser, tests: true })
     });
     for step in steps {
@@ -159,7 +163,7 @@ fn clippy_wasm() -> Result {
 
 /// The store's suite runs on both databases when it is told of a PostgreSQL.
 fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(Sync::Off)?;
     let mut nextest = cargo(&["nextest", "run"]);
     if rest.is_empty() {
         nextest.args(ALL_OF_XTASK);
@@ -173,7 +177,7 @@ fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
 /// Playwright starts the shop itself, from the binary that was built; one spec
 /// does so on PostgreSQL.
 fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(Sync::Off)?;
     let mut playwright = command("npx", &["playwright", "test"]);
     playwright
         .args(rest)
@@ -181,6 +185,15 @@ fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
         .env("ZAIJIA_BIN", Mode::Release.binary())
         .env("ZAIJIA_TEST_POSTGRES", postgres.url());
     let (kept, answer) = run_keeping(&mut playwright, is_closing_line);
+    closing.extend(kept);
+    answer
+}
+
+/// The pages' scores as a phone with a slow line and processor has them.
+fn lighthouse(closing: &mut Vec<String>) -> Result {
+    let mut npm = command("npm", &["run", "--silent", "lighthouse"]);
+    npm.current_dir(paths::end2end()).env("ZAIJIA_BIN", Mode::Release.binary());
+    let (kept, answer) = run_keeping(&mut npm, |line| line.starts_with("Lighthouse: "));
     closing.extend(kept);
     answer
 }

@@ -1,6 +1,5 @@
-//! A PostgreSQL of the tests' own: the installed binaries in a temporary
-//! folder on a free port, stopped and deleted when it is dropped. Nothing is
-//! synced to the disk, since nothing of it is kept.
+//! A PostgreSQL of our own for tests and benches: the installed binaries in a
+//! temporary folder on a free port, stopped and deleted when it is dropped.
 
 use crate::proc::{free_port, interrupted};
 use crate::{Error, Result, setup};
@@ -13,6 +12,24 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Does a commit wait for the disk?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// It does, as in earnest: for benches.
+    Full,
+    /// Nothing of it is kept: for tests.
+    Off,
+}
+
+impl Sync {
+    fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Full => &["shared_buffers=512MB", "max_wal_size=4GB", "max_connections=300"],
+            Self::Off => &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"],
+        }
+    }
+}
+
 /// A running server.
 pub struct Postgres {
     child: Child,
@@ -24,7 +41,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Makes a cluster and starts it; ready when this returns.
-    pub fn start() -> Result<Self> {
+    pub fn start(sync: Sync) -> Result<Self> {
         let bin = setup::postgres_bin().ok_or("PostgreSQL is not installed")?;
         let folder = Folder::new()?;
         let user = unprivileged(&folder.0)?;
@@ -39,7 +56,7 @@ impl Postgres {
         let log = File::create(folder.0.join("log"))?;
         let mut postgres = command(&bin, "postgres", user, &folder.0);
         postgres.arg("-D").arg(&data).arg("-k").arg(&folder.0).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"] {
+        for setting in sync.settings() {
             postgres.args(["-c", setting]);
         }
         let child = postgres.stdout(log.try_clone()?).stderr(log).spawn()?;

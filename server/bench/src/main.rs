@@ -1,0 +1,119 @@
+//! `zaijia-bench`: puts load on the shop from a process of its own, over
+//! loopback, through the doors that everybody uses, and says what came of it.
+//! `cargo xtask bench` builds it, starts a PostgreSQL and calls it.
+
+mod bare;
+mod buyers;
+mod contend;
+mod figure;
+mod http;
+mod orders;
+mod shop;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use figure::Report;
+use shop::Place;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Errors end a bench; they are read by a developer, so text is enough.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+/// What every step answers.
+type Result<T = ()> = std::result::Result<T, Error>;
+
+#[derive(Parser)]
+#[command(name = "zaijia-bench", about = "Load for the shop, from outside")]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What all benches need.
+#[derive(Args, Clone, Debug)]
+struct Common {
+    /// The release binary of the shop
+    #[arg(long, global = true, default_value = "target/release/zaijia")]
+    zaijia: PathBuf,
+    /// A PostgreSQL to make databases in; without it SQLite only
+    #[arg(long, global = true)]
+    postgres: Option<String>,
+    /// On which database
+    #[arg(long, global = true, value_enum, default_value_t = Db::Both)]
+    db: Db,
+    /// Rounds of which the median is taken
+    #[arg(long, global = true, default_value_t = 5)]
+    rounds: usize,
+    /// One JSON object a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Which databases a bench runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Db {
+    Sqlite,
+    Postgres,
+    Both,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Complete orders a second, from the priced basket to paid
+    Orders(orders::Orders),
+    /// Many buyers at once for a few pieces
+    Contend(contend::Contend),
+}
+
+impl Common {
+    /// The databases to run on, SQLite first.
+    fn places(&self) -> Result<Vec<Place>> {
+        let mut places = Vec::new();
+        if self.db != Db::Postgres {
+            places.push(Place::Sqlite);
+        }
+        if self.db != Db::Sqlite {
+            match &self.postgres {
+                Some(url) => places.push(Place::Postgres(url.clone())),
+                None if self.db == Db::Postgres => return Err("--postgres URL is missing".into()),
+                None => {}
+            }
+        }
+        Ok(places)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("zaijia-bench: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("zaijia-bench: {error}");
+            let mut source = error.source();
+            while let Some(error) = source {
+                eprintln!("  {error}");
+                source = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result {
+    let report = Report::new(cli.common.json);
+    for place in cli.common.places()? {
+        match &cli.bench {
+            Bench::Orders(orders) => orders.run(&cli.common, &place, &report).await?,
+            Bench::Contend(contend) => contend.run(&cli.common, &place, &report).await?,
+        }
+    }
+    Ok(())
+}
