@@ -4,13 +4,13 @@
 use crate::Result;
 use crate::orders::per_second;
 use crate::shop::Shop;
-use domain::ids::{OrderId, StoreId};
 use domain::Millis;
+use domain::ids::{OrderId, StoreId};
 use std::sync::Arc;
 use std::time::Instant;
 use store::conn::values;
-use store::orders::{OrderLineRow, OrderRow, ShareRow};
-use store::payments::PaymentRow;
+use store::orders::{NewEventRow, OrderLineRow, OrderRow, ShareRow};
+use store::payments::{CallbackLog, PaymentRow};
 use store::{Conn, Lane, Val};
 
 /// Orders in one transaction.
@@ -67,24 +67,25 @@ async fn sample(conn: &mut Conn) -> Result<Sample> {
 }
 
 /// The rows of one order under new ids: order, lines, shares, movements, two
-/// entries of the timeline, payment, outbox, callback.
+/// entries of the timeline, payment, callback.
 async fn write(conn: &mut Conn, sample: &Sample) -> store::Result<()> {
     let id = store::new_id();
     let (store, order) = (sample.order.store(), OrderId::trusted(id.as_str()));
     let row = OrderRow { id: id.clone(), code: id.clone(), idempotency_key: id.clone(), ..sample.order.clone() };
-    store::orders::insert(conn, &row).await?;
-    store::orders::insert_lines(conn, &store, &order, &sample.lines).await?;
-    store::orders::insert_shares(conn, &store, &order, &sample.shares).await?;
+    store::orders::insert(conn, std::slice::from_ref(&row)).await?;
+    store::orders::insert_lines(conn, &[(&row, &sample.lines)]).await?;
+    store::orders::insert_shares(conn, &[(&row, &sample.shares)]).await?;
     movements(conn, &store, &id, sample).await?;
     let now = Millis(sample.order.placed_at);
     for kind in ["placed", "paid"] {
-        store::orders::add_event(conn, &store, &order, now, (kind, "member", "[]")).await?;
+        let (store, order) = (row.store_id.as_str(), id.as_str());
+        let event = NewEventRow { store, order, at: now, kind, actor: "member", detail: "[]".to_owned() };
+        store::orders::add_events(conn, &[event]).await?;
     }
-    let payment =
-        PaymentRow { id: id.clone(), order_id: id.clone(), trade_no: id.clone(), ..sample.payment.clone() };
-    store::payments::insert(conn, &payment).await?;
-    store::outbox::add(conn, "payment_open", "{}", &id, now).await?;
-    store::payments::log_callback(conn, "sandbox", ("confirmed", &id, "{}"), now).await?;
+    let payment = PaymentRow { id: id.clone(), order_id: id.clone(), trade_no: id.clone(), ..sample.payment.clone() };
+    store::payments::insert(conn, std::slice::from_ref(&payment)).await?;
+    let log = CallbackLog { channel: "sandbox", verdict: "confirmed", trade_no: &id, body: "{}", at: now };
+    store::payments::log_callbacks(conn, &[log]).await?;
     Ok(())
 }
 

@@ -108,7 +108,8 @@ async fn goods(conn: &mut Conn, store: &str) -> Result<Vec<String>> {
 }
 
 async fn slots(conn: &mut Conn, store: &str) -> Result<Vec<String>> {
-    let sql = "SELECT id FROM slot WHERE store_id = $1 AND kind = 'delivery' AND cutoff_at > $2 ORDER BY starts_at DESC";
+    let sql =
+        "SELECT id FROM slot WHERE store_id = $1 AND kind = 'delivery' AND cutoff_at > $2 ORDER BY starts_at DESC";
     let later = now().plus(3_600_000);
     // The server opens them soon after its start.
     for _ in 0..200 {
@@ -136,7 +137,8 @@ async fn insert_all(
     let phone = 13_000_000_000 + i64::from(rand::random::<u32>() % 500_000_000);
     for (chunk_no, chunk) in ids.chunks(CHUNK).enumerate() {
         let first = chunk_no * CHUNK;
-        let mut members = rows("member", "id, phone, name, home_store_id, substitution_default, never_brands, created_at");
+        let mut members =
+            rows("member", "id, phone, name, home_store_id, substitution_default, never_brands, created_at");
         let mut sessions = rows("session", "id, member_id, data, expires_at");
         let mut addresses =
             rows("address", "member_id, id, name, phone, area, detail, lat_e6, lon_e6, is_default, updated_at");

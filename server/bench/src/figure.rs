@@ -40,7 +40,9 @@ impl Report {
             });
             println!("{line}");
         } else {
-            println!("{bench} {case:<16} {db:<8} {clients:>5} clients  {metric:<14} {value:>10.2} {unit:<10} ({least:.2} to {most:.2})");
+            println!(
+                "{bench} {case:<16} {db:<8} {clients:>5} clients  {metric:<14} {value:>10.2} {unit:<10} ({least:.2} to {most:.2})"
+            );
         }
     }
 }

@@ -104,7 +104,8 @@ impl Shop {
         if output.status.success() {
             return Ok(said);
         }
-        Err(format!("zaijia {}: {}\n{said}{}", args.join(" "), output.status, String::from_utf8_lossy(&output.stderr)).into())
+        Err(format!("zaijia {}: {}\n{said}{}", args.join(" "), output.status, String::from_utf8_lossy(&output.stderr))
+            .into())
     }
 
     /// Opens its database.

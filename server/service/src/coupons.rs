@@ -17,7 +17,8 @@ impl Shop {
     pub async fn coupons(&self, visit: &Visit) -> Result<Vec<CouponCard>> {
         let member = visit.member()?;
         let mut conn = self.store().read().await?;
-        let rows = places::coupons(&mut conn, member, visit.now).await?;
+        let rows: Vec<_> =
+            places::coupons(&mut conn, &[member], visit.now).await?.into_iter().map(|(_, row)| row).collect();
         let ids: BTreeSet<&str> = rows.iter().map(|row| row.offer_id.as_str()).collect();
         let records = offers::by_ids(&mut conn, &ids.into_iter().collect::<Vec<_>>()).await?;
         let store = slots::store_terms(&mut conn, &visit.store).await?.unwrap_or_default();

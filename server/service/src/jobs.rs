@@ -179,7 +179,6 @@ impl Shop {
 
     async fn do_task(&self, task: &OutboxRow, now: Millis) -> Result<()> {
         match task.kind.as_str() {
-            "payment_open" => self.do_open(&task.payload).await,
             "payment_close" => self.do_close(&task.payload, now).await,
             "refund" => self.do_refund(&task.payload, now).await,
             "sign_in_code" => self.do_send_code(&task.payload, now).await,

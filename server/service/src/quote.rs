@@ -84,52 +84,121 @@ pub(crate) fn left(goods: &GoodsRow, now: Millis) -> Packs {
     }
 }
 
-/// Prices a basket by a fixed number of statements.
+/// Prices a basket.
 pub(crate) async fn quote(conn: &mut Conn, ask: &Ask<'_>) -> Result<Quote> {
-    let rows = baskets::lines(conn, ask.basket, ask.store).await?;
-    let (lines, gone): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| left(&row.goods, ask.now).0 > 0);
-    let paths = paths(conn, &lines).await?;
-    let store = slots::store_terms(conn, ask.store).await?.ok_or(Error::from(Code::NotFound))?;
-    let (member, uses, coupons) = match ask.member {
-        Some(id) => (
-            Some(members::get(conn, id).await?.ok_or(Error::from(Code::SignInFirst))?),
-            places::uses(conn, id).await?.into_iter().collect(),
-            places::coupons(conn, id, ask.now).await?,
-        ),
-        None => (None, BTreeMap::new(), Vec::new()),
-    };
-    let mut records = offers::ending_after(conn, ask.now).await?;
-    records.extend(ended(conn, &records, &coupons).await?);
-    let input_lines: Vec<LineIn> = lines.iter().map(|row| line_in(row, &paths)).collect();
-    let matters = |offer: &Offer| {
-        offer.store.as_ref().is_none_or(|store| store == ask.store)
-            && offer.ends.is_none_or(|ends| ends > ask.now)
-            && input_lines.iter().any(|line| offer.covers(line))
-    };
-    let mut input = Input {
-        offers: records.iter().map(|record| &record.offer).filter(|offer| matters(offer)).cloned().collect(),
-        coupons: coupons.iter().filter_map(|row| coupon_in(row, &records)).collect(),
-        lines: input_lines,
-        coupon: None,
-        member: MemberStatus { is_member: member.as_ref().is_some_and(|m| m.has_member_prices(ask.now)), uses },
-        store: ask.store.clone(),
-        now: ask.now,
-        delivery: (ask.kind == Kind::Delivery)
-            .then(|| DeliveryTerms { fee: Fen(store.delivery_fee), free_above: store.free_delivery_above.map(Fen) }),
-    };
-    input.coupon = match ask.coupon {
-        CouponPick::None => None,
-        CouponPick::This(id) => Some(id.clone()),
-        CouponPick::Best => price(&input).best_coupon,
-    };
-    let priced = price(&input);
-    let names = records.into_iter().map(|r| (r.offer.id.to_string(), (r.name_zh, r.name_en))).collect();
-    Ok(Quote { lines, gone, input, priced, member, store, names })
+    let mut quotes = quotes(conn, std::slice::from_ref(ask)).await?;
+    quotes.pop().ok_or_else(|| Error::Internal("a basket without a quote".to_owned()))?
 }
 
-async fn paths(conn: &mut Conn, lines: &[LineRow]) -> Result<HashMap<String, Vec<CategoryId>>> {
-    let leaves: BTreeSet<&str> = lines.iter().map(|row| row.goods.category_id.as_str()).collect();
-    let leaves: Vec<&str> = leaves.into_iter().collect();
+/// Prices baskets, of several members each at most one, by a fixed number of
+/// statements; an answer for each.
+pub(crate) async fn quotes(conn: &mut Conn, asks: &[Ask<'_>]) -> Result<Vec<Result<Quote>>> {
+    let mut all = Rows::read(conn, asks).await?;
+    Ok(asks.iter().map(|ask| all.quote(ask)).collect())
+}
+
+/// What baskets are priced from.
+struct Rows {
+    lines: HashMap<BasketId, Vec<LineRow>>,
+    paths: HashMap<String, Vec<CategoryId>>,
+    stores: HashMap<StoreId, StoreTerms>,
+    members: HashMap<String, MemberRow>,
+    uses: HashMap<MemberId, BTreeMap<OfferId, u32>>,
+    coupons: HashMap<MemberId, Vec<CouponRow>>,
+    offers: Vec<OfferRecord>,
+}
+
+impl Rows {
+    async fn read(conn: &mut Conn, asks: &[Ask<'_>]) -> Result<Self> {
+        // Whatever of it runs out while they are priced is looked at again for each.
+        let Some(now) = asks.iter().map(|ask| ask.now).min() else { return Ok(Self::none()) };
+        let baskets: Vec<_> = asks.iter().map(|ask| (ask.basket, ask.store)).collect();
+        let mut lines: HashMap<BasketId, Vec<LineRow>> = HashMap::new();
+        for (basket, line) in baskets::lines(conn, &baskets).await? {
+            lines.entry(basket).or_default().push(line);
+        }
+        let leaves: BTreeSet<&str> = lines.values().flatten().map(|row| row.goods.category_id.as_str()).collect();
+        let paths = paths(conn, &leaves).await?;
+        let mut stores = HashMap::new();
+        for store in asks.iter().map(|ask| ask.store).collect::<BTreeSet<_>>() {
+            if let Some(terms) = slots::store_terms(conn, store).await? {
+                stores.insert(store.clone(), terms);
+            }
+        }
+        let members: Vec<&MemberId> = asks.iter().filter_map(|ask| ask.member).collect();
+        let mut all = Self { lines, paths, stores, ..Self::none() };
+        if !members.is_empty() {
+            let rows = members::all(conn, &members).await?;
+            all.members = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+            for (member, offer, n) in places::uses(conn, &members).await? {
+                all.uses.entry(member).or_default().insert(offer, n);
+            }
+            for (member, coupon) in places::coupons(conn, &members, now).await? {
+                all.coupons.entry(member).or_default().push(coupon);
+            }
+        }
+        all.offers = offers::ending_after(conn, now).await?;
+        let ended = ended(conn, &all.offers, all.coupons.values().flatten()).await?;
+        all.offers.extend(ended);
+        Ok(all)
+    }
+
+    fn none() -> Self {
+        Self {
+            lines: HashMap::new(),
+            paths: HashMap::new(),
+            stores: HashMap::new(),
+            members: HashMap::new(),
+            uses: HashMap::new(),
+            coupons: HashMap::new(),
+            offers: Vec::new(),
+        }
+    }
+
+    fn quote(&mut self, ask: &Ask<'_>) -> Result<Quote> {
+        let rows = self.lines.remove(ask.basket).unwrap_or_default();
+        let (lines, gone): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| left(&row.goods, ask.now).0 > 0);
+        let store = self.stores.get(ask.store).cloned().ok_or(Error::from(Code::NotFound))?;
+        let member = match ask.member {
+            Some(id) => Some(self.members.get(id.as_str()).cloned().ok_or(Error::from(Code::SignInFirst))?),
+            None => None,
+        };
+        let uses = ask.member.and_then(|id| self.uses.remove(id)).unwrap_or_default();
+        let mut coupons = ask.member.and_then(|id| self.coupons.remove(id)).unwrap_or_default();
+        coupons.retain(|coupon| coupon.expires_at > ask.now.0);
+        let input_lines: Vec<LineIn> = lines.iter().map(|row| line_in(row, &self.paths)).collect();
+        let matters = |offer: &Offer| {
+            offer.store.as_ref().is_none_or(|store| store == ask.store)
+                && offer.ends.is_none_or(|ends| ends > ask.now)
+                && input_lines.iter().any(|line| offer.covers(line))
+        };
+        let records = &self.offers;
+        let mut input = Input {
+            offers: records.iter().map(|record| &record.offer).filter(|offer| matters(offer)).cloned().collect(),
+            coupons: coupons.iter().filter_map(|row| coupon_in(row, records)).collect(),
+            lines: input_lines,
+            coupon: None,
+            member: MemberStatus { is_member: member.as_ref().is_some_and(|m| m.has_member_prices(ask.now)), uses },
+            store: ask.store.clone(),
+            now: ask.now,
+            delivery: (ask.kind == Kind::Delivery).then(|| DeliveryTerms {
+                fee: Fen(store.delivery_fee),
+                free_above: store.free_delivery_above.map(Fen),
+            }),
+        };
+        input.coupon = match ask.coupon {
+            CouponPick::None => None,
+            CouponPick::This(id) => Some(id.clone()),
+            CouponPick::Best => price(&input).best_coupon,
+        };
+        let priced = price(&input);
+        let names = records.iter().map(|r| (r.offer.id.to_string(), (r.name_zh.clone(), r.name_en.clone()))).collect();
+        Ok(Quote { lines, gone, input, priced, member, store, names })
+    }
+}
+
+async fn paths(conn: &mut Conn, leaves: &BTreeSet<&str>) -> Result<HashMap<String, Vec<CategoryId>>> {
+    let leaves: Vec<&str> = leaves.iter().copied().collect();
     let mut paths: HashMap<String, Vec<CategoryId>> = HashMap::new();
     for row in baskets::category_paths(conn, &leaves).await? {
         paths.entry(row.leaf).or_default().push(CategoryId::trusted(row.id));
@@ -138,9 +207,13 @@ async fn paths(conn: &mut Conn, lines: &[LineRow]) -> Result<HashMap<String, Vec
 }
 
 /// The offers behind coupons that outlive them.
-async fn ended(conn: &mut Conn, known: &[OfferRecord], coupons: &[CouponRow]) -> Result<Vec<OfferRecord>> {
+async fn ended<'a>(
+    conn: &mut Conn,
+    known: &[OfferRecord],
+    coupons: impl Iterator<Item = &'a CouponRow>,
+) -> Result<Vec<OfferRecord>> {
     let is_known = |id: &str| known.iter().any(|record| record.offer.id.as_str() == id);
-    let missing: BTreeSet<&str> = coupons.iter().map(|c| c.offer_id.as_str()).filter(|id| !is_known(id)).collect();
+    let missing: BTreeSet<&str> = coupons.map(|c| c.offer_id.as_str()).filter(|id| !is_known(id)).collect();
     Ok(offers::by_ids(conn, &missing.into_iter().collect::<Vec<_>>()).await?)
 }
 

@@ -56,10 +56,12 @@ store::on_both! {
         let twin = World::twin(&store).await;
         for n in 1..=20 {
             let visit = world.member(n).await;
-            world.order(&visit, &[("MILK", 1)]).await;
+            let placed = world.order(&visit, &[("MILK", 1)]).await;
+            world.shop.cancel(&visit, &placed.code).await.expect("called off: its payment is to be closed");
         }
         let tries = world.number("SELECT CAST(SUM(tries) AS BIGINT) FROM outbox WHERE state = 'waiting'").await;
         let waiting = world.number("SELECT COUNT(*) FROM outbox WHERE state = 'waiting'").await;
+        assert_eq!(waiting, 20);
         let now = world.shop.now();
         let (one, other) = tokio::join!(world.shop.run_outbox(now), twin.run_outbox(now));
         let taken = one.expect("a job") + other.expect("a job");
@@ -75,7 +77,8 @@ store::on_both! {
         let world = World::open(&store).await;
         let twin = World::twin(&store).await;
         let visit = world.member(1).await;
-        world.order(&visit, &[("MILK", 1)]).await;
+        let placed = world.order(&visit, &[("MILK", 1)]).await;
+        world.shop.cancel(&visit, &placed.code).await.expect("called off: its payment is to be closed");
         // Whether it was done at once or not: it is due, and claimed by a server that dies then.
         let now = world.shop.now();
         let claimed = world.shop.store().write(Lane::Background, now, |conn, now| {

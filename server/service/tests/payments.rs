@@ -179,7 +179,7 @@ store::on_both! {
         world.fill(&visit, &[("THIRTY", 2)]).await;
         let form = world.form(&visit, "delivery").await;
         assert_eq!(form.payable, 6_100, "60 − 5 + 6");
-        let placed = world.shop.place(&visit, form).await.expect("an order");
+        let placed = world.place(&visit, form).await;
         world.act(&placed, "pay").await;
         world.settle().await;
         // The coupon runs out meanwhile.
@@ -225,7 +225,7 @@ store::on_both! {
         world.fill(&visit, &[("SIXTY", 1), ("THIRTY", 1)]).await;
         let mut form = world.form(&visit, "pickup").await;
         (form.coupon, form.payable) = (None, 8_000);
-        let placed = world.shop.place(&visit, form).await.expect("an order");
+        let placed = world.place(&visit, form).await;
         assert_eq!(code_of(world.shop.short_line(&placed.code, 2, Packs(1), "test").await), Code::OrderState);
         world.act(&placed, "pay").await;
         world.settle().await;

@@ -9,6 +9,7 @@ use domain::ids::{BasketId, MemberId, SkuId, StoreId};
 use domain::pricing::Scope;
 use domain::view::{Lang, full_name};
 use domain::{Fen, Millis, Packs};
+use std::collections::BTreeSet;
 
 /// A product as a basket and an order need it, with its stock in one store.
 #[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
@@ -113,19 +114,32 @@ macro_rules! goods_columns {
     };
 }
 
-const LINES: &str = concat!(
-    "SELECT l.qty, CASE WHEN l.choice <> '' THEN l.choice ELSE COALESCE(c.choice, '') END AS choice, \
-     CASE WHEN l.choice <> '' THEN l.chosen ELSE COALESCE(c.chosen, '[]') END AS chosen, l.added_at, ",
-    goods_columns!(),
-    " FROM basket_line l JOIN sku k ON k.id = l.sku_id \
-     LEFT JOIN stock s ON s.store_id = $2 AND s.pool_id = k.pool_id \
-     LEFT JOIN substitution_choice c ON c.member_id = l.basket_id AND c.sku_id = l.sku_id \
-     WHERE l.basket_id = $1 ORDER BY l.added_at, l.sku_id LIMIT 200"
-);
-
-/// The lines of a basket in the order in which they were put in, with stock in `store`.
-pub async fn lines(conn: &mut Conn, basket: &BasketId, store: &StoreId) -> Result<Vec<LineRow>> {
-    conn.all(LINES, vals![basket, store]).await
+/// The lines of baskets, each given with the store whose stock stands beside
+/// them, in the order in which they were put in.
+pub async fn lines(conn: &mut Conn, baskets: &[(&BasketId, &StoreId)]) -> Result<Vec<(BasketId, LineRow)>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        basket_id: String,
+        #[sqlx(flatten)]
+        line: LineRow,
+    }
+    let sql = format!(
+        concat!(
+            "WITH v (of_basket, of_store) AS (VALUES {}) SELECT l.basket_id, l.qty, \
+             CASE WHEN l.choice <> '' THEN l.choice ELSE COALESCE(c.choice, '') END AS choice, \
+             CASE WHEN l.choice <> '' THEN l.chosen ELSE COALESCE(c.chosen, '[]') END AS chosen, l.added_at, ",
+            goods_columns!(),
+            " FROM v CROSS JOIN basket_line l JOIN sku k ON k.id = l.sku_id \
+             LEFT JOIN stock s ON s.store_id = v.of_store AND s.pool_id = k.pool_id \
+             LEFT JOIN substitution_choice c ON c.member_id = l.basket_id AND c.sku_id = l.sku_id \
+             WHERE l.basket_id = v.of_basket ORDER BY l.basket_id, l.added_at, l.sku_id LIMIT {}"
+        ),
+        values(1, baskets.len(), 2),
+        200 * baskets.len()
+    );
+    let vals: Vec<Val<'_>> = baskets.iter().flat_map(|(b, s)| [Val::from(*b), Val::from(*s)]).collect();
+    let rows: Vec<Row> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(rows.into_iter().map(|row| (BasketId::trusted(row.basket_id), row.line)).collect())
 }
 
 const GOODS: &str = concat!(
@@ -240,10 +254,33 @@ pub async fn remember_choices(
     Ok(())
 }
 
-/// Remembers the member's default choice, and this store as home if there is none yet.
-pub async fn remember_buyer(conn: &mut Conn, member: &MemberId, choice: &str, store: &StoreId) -> Result<()> {
-    let sql = "UPDATE member SET substitution_default = $2, home_store_id = COALESCE(home_store_id, $3) WHERE id = $1";
-    conn.exec(sql, vals![member, choice, store]).await?;
+/// Remembers of members, given as (member, choice, store), their default
+/// choice, and this store as home if there is none yet.
+pub async fn remember_buyers(conn: &mut Conn, buyers: &[(&str, &str, &str)]) -> Result<()> {
+    if buyers.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "WITH v (of_member, choice, store_id) AS (VALUES {}) UPDATE member SET substitution_default = v.choice, \
+         home_store_id = COALESCE(home_store_id, v.store_id) FROM v WHERE id = v.of_member",
+        values(1, buyers.len(), 3)
+    );
+    let vals: Vec<Val<'_>> =
+        buyers.iter().flat_map(|(m, c, s)| [Val::from(*m), Val::from(*c), Val::from(*s)]).collect();
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(())
+}
+
+/// Takes out of baskets what was ordered, given as (basket, SKU), and notes the
+/// change: nothing of it can be undone.
+pub async fn take_ordered(conn: &mut Conn, ordered: &[(&BasketId, &SkuId)], now: Millis) -> Result<()> {
+    let sql = format!("DELETE FROM basket_line WHERE (basket_id, sku_id) IN (VALUES {})", values(1, ordered.len(), 2));
+    let vals: Vec<Val<'_>> = ordered.iter().flat_map(|(b, s)| [Val::from(*b), Val::from(*s)]).collect();
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    let baskets: BTreeSet<&BasketId> = ordered.iter().map(|(basket, _)| *basket).collect();
+    let vals: Vec<Val<'_>> = baskets.iter().flat_map(|b| [Val::from(*b), Val::from(""), Val::from(now)]).collect();
+    let tail = " ON CONFLICT (id) DO UPDATE SET undo = excluded.undo, updated_at = excluded.updated_at";
+    conn.insert("INSERT INTO basket (id, undo, updated_at)", 3, &vals, tail).await?;
     Ok(())
 }
 

@@ -199,6 +199,9 @@ macro_rules! bind {
     }};
 }
 
+/// Parameters of one statement at most, below what SQLite takes.
+const PARAMETERS_MAX: usize = 25_000;
+
 /// Above so many parameters, SQLite gets a statement without their numbers.
 const NUMBERED_MAX: usize = 50;
 
@@ -283,6 +286,17 @@ impl Conn {
     pub async fn exec(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<u64> {
         let _timed = self.timed();
         Ok(on_both!(self, sql, vals, query execute))
+    }
+
+    /// Inserts rows given one after another in `vals`, as many in a statement as
+    /// it can take: `head` is all before `VALUES`, `tail` all after the rows.
+    pub async fn insert(&mut self, head: &str, columns: usize, vals: &[Val<'_>], tail: &str) -> Result<u64> {
+        let mut written = 0;
+        for part in vals.chunks(columns * (PARAMETERS_MAX / columns)) {
+            let sql = format!("{head} VALUES {}{tail}", values(1, part.len() / columns, columns));
+            written += self.exec(AssertSqlSafe(sql), part).await?;
+        }
+        Ok(written)
     }
 
     /// All rows of a query. The query bounds them by itself.

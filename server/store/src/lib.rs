@@ -9,9 +9,9 @@ pub mod conn;
 pub mod dialect;
 mod due;
 mod error;
+mod lane;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod lane;
 pub mod writer;
 
 pub mod baskets;

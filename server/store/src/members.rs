@@ -1,7 +1,8 @@
 //! Members, addresses, sign-in codes, counters of tries, substitution choices;
 //! staff and API tokens.
 
-use crate::{Conn, Result, vals};
+use crate::conn::{list, values};
+use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{AddressId, MemberId, PoolId, SkuId, StoreId};
 
@@ -41,6 +42,17 @@ pub async fn get(conn: &mut Conn, member: &MemberId) -> Result<Option<MemberRow>
         vals![member],
     )
     .await
+}
+
+/// Some members.
+pub async fn all(conn: &mut Conn, members: &[&MemberId]) -> Result<Vec<MemberRow>> {
+    let sql = format!(
+        "SELECT id, phone, name, is_member, member_until, home_store_id, substitution_default, never_brands
+         FROM member WHERE id IN ({})",
+        list(1, members.len())
+    );
+    let vals: Vec<Val<'_>> = members.iter().map(|member| Val::from(*member)).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
 /// The member with this phone.
@@ -200,14 +212,28 @@ pub async fn addresses(conn: &mut Conn, member: &MemberId) -> Result<Vec<Address
     .await
 }
 
-/// One address of a member.
-pub async fn address(conn: &mut Conn, member: &MemberId, id: &AddressId) -> Result<Option<AddressRow>> {
-    conn.opt(
-        "SELECT id, name, phone, area, detail, lat_e6, lon_e6, is_default FROM address
-         WHERE member_id = $1 AND id = $2",
-        vals![member, id],
-    )
-    .await
+/// Some addresses, given as (member, address), with their members.
+pub async fn some_addresses(
+    conn: &mut Conn,
+    addresses: &[(&MemberId, &AddressId)],
+) -> Result<Vec<(MemberId, AddressRow)>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        member_id: String,
+        #[sqlx(flatten)]
+        address: AddressRow,
+    }
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "WITH v (of_member, of_id) AS (VALUES {}) SELECT member_id, id, name, phone, area, detail, lat_e6, lon_e6,
+         is_default FROM v CROSS JOIN address WHERE member_id = v.of_member AND id = v.of_id",
+        values(1, addresses.len(), 2)
+    );
+    let vals: Vec<Val<'_>> = addresses.iter().flat_map(|(m, id)| [Val::from(*m), Val::from(*id)]).collect();
+    let rows: Vec<Row> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(rows.into_iter().map(|row| (MemberId::trusted(row.member_id), row.address)).collect())
 }
 
 /// Writes an address, new or changed.

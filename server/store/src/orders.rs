@@ -172,10 +172,18 @@ macro_rules! line_columns {
     };
 }
 
-/// The order that a member placed under a key.
-pub async fn by_key(conn: &mut Conn, member: &MemberId, key: &str) -> Result<Option<OrderRow>> {
-    let sql = concat!("SELECT ", order_columns!(), " FROM orders WHERE member_id = $1 AND idempotency_key = $2");
-    conn.opt(sql, vals![member, key]).await
+/// The orders that members placed under keys.
+pub async fn by_keys(conn: &mut Conn, keys: &[(&MemberId, &str)]) -> Result<Vec<OrderRow>> {
+    let sql = format!(
+        concat!(
+            "WITH v (of_member, of_key) AS (VALUES {}) SELECT ",
+            order_columns!(),
+            " FROM v CROSS JOIN orders WHERE member_id = v.of_member AND idempotency_key = v.of_key"
+        ),
+        values(1, keys.len(), 2)
+    );
+    let vals: Vec<Val<'_>> = keys.iter().flat_map(|(member, key)| [Val::from(*member), Val::from(*key)]).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
 /// The order of a code.
@@ -198,93 +206,123 @@ pub async fn lock(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<O
     conn.opt(sql, vals![store, order]).await
 }
 
-/// Writes a new order.
-pub async fn insert(conn: &mut Conn, o: &OrderRow) -> Result<()> {
-    let sql = format!("INSERT INTO orders ({}) VALUES {}", order_columns!(), values(1, 1, 28));
-    let vals = vals![
-        &o.store_id,
-        &o.id,
-        &o.code,
-        &o.member_id,
-        &o.state,
-        o.version,
-        &o.kind,
-        &o.slot_id,
-        o.slot_starts_at,
-        o.slot_ends_at,
-        &o.address,
-        &o.note,
-        &o.substitution_default,
-        o.is_member,
-        &o.coupon_id,
-        o.goods,
-        o.discount,
-        o.delivery_fee,
-        o.total,
-        o.paid,
-        o.refunded,
-        &o.steps,
-        &o.pickup_code,
-        &o.idempotency_key,
-        &o.request_hash,
-        &o.lang,
-        o.placed_at,
-        o.hold_until,
-    ];
-    conn.exec(sqlx::AssertSqlSafe(sql), vals).await?;
-    Ok(())
+/// Orders by their keys, locked as by [`lock`], in the order of the keys.
+pub async fn lock_all(conn: &mut Conn, keys: &[(&str, &str)]) -> Result<Vec<OrderRow>> {
+    let sql = format!(
+        concat!(
+            "WITH v (of_store, of_order) AS (VALUES {}) UPDATE orders SET version = version FROM v \
+             WHERE store_id = v.of_store AND id = v.of_order RETURNING ",
+            order_columns!()
+        ),
+        values(1, keys.len(), 2)
+    );
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    let vals: Vec<Val<'_>> = keys.iter().flat_map(|(store, order)| [Val::from(*store), Val::from(*order)]).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
-/// Writes the lines of a new order.
-pub async fn insert_lines(conn: &mut Conn, store: &StoreId, order: &OrderId, lines: &[OrderLineRow]) -> Result<()> {
+/// Books the money of orders that wait for it, and moves them on to paid;
+/// how many of them still waited.
+pub async fn set_paid(conn: &mut Conn, paid: &[(&OrderRow, Fen)]) -> Result<u64> {
     let sql = format!(
-        "INSERT INTO order_line (store_id, order_id, {}) VALUES {}",
-        line_columns!(),
-        values(1, lines.len(), 20)
+        "WITH v (of_store, of_order, amount) AS (VALUES {}) UPDATE orders SET paid = paid + v.amount, state = '{}', \
+         hold_until = NULL, version = version + 1 FROM v WHERE store_id = v.of_store AND id = v.of_order \
+         AND state = '{}'",
+        values(1, paid.len(), 3),
+        State::Paid.as_str(),
+        State::PendingPayment.as_str(),
     );
-    let mut vals: Vec<Val<'_>> = Vec::with_capacity(lines.len() * 20);
-    for l in lines {
+    let vals: Vec<Val<'_>> = paid
+        .iter()
+        .flat_map(|(order, amount)| [Val::from(&order.store_id), Val::from(&order.id), Val::from(*amount)])
+        .collect();
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Writes new orders.
+pub async fn insert(conn: &mut Conn, orders: &[OrderRow]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(orders.len() * 28);
+    for o in orders {
         vals.extend_from_slice(vals![
-            store,
-            order,
-            l.line_no,
-            &l.sku_id,
-            &l.pool_id,
-            l.pack_size,
-            l.qty,
-            l.short_qty,
-            l.shelf_price,
-            l.unit_price,
-            l.gross,
-            l.discount,
-            l.total,
-            l.refunded,
-            &l.choice,
-            &l.chosen,
-            &l.name_zh,
-            &l.name_en,
-            &l.picture,
-            &l.sku_code,
+            &o.store_id,
+            &o.id,
+            &o.code,
+            &o.member_id,
+            &o.state,
+            o.version,
+            &o.kind,
+            &o.slot_id,
+            o.slot_starts_at,
+            o.slot_ends_at,
+            &o.address,
+            &o.note,
+            &o.substitution_default,
+            o.is_member,
+            &o.coupon_id,
+            o.goods,
+            o.discount,
+            o.delivery_fee,
+            o.total,
+            o.paid,
+            o.refunded,
+            &o.steps,
+            &o.pickup_code,
+            &o.idempotency_key,
+            &o.request_hash,
+            &o.lang,
+            o.placed_at,
+            o.hold_until,
         ]);
     }
-    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    conn.insert(concat!("INSERT INTO orders (", order_columns!(), ")"), 28, &vals, "").await?;
     Ok(())
 }
 
-/// Writes the shares of a new order's lines.
-pub async fn insert_shares(conn: &mut Conn, store: &StoreId, order: &OrderId, shares: &[ShareRow]) -> Result<()> {
-    if shares.is_empty() {
-        return Ok(());
+/// Writes the lines of new orders.
+pub async fn insert_lines(conn: &mut Conn, orders: &[(&OrderRow, &[OrderLineRow])]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::new();
+    for (order, lines) in orders {
+        for l in *lines {
+            vals.extend_from_slice(vals![
+                &order.store_id,
+                &order.id,
+                l.line_no,
+                &l.sku_id,
+                &l.pool_id,
+                l.pack_size,
+                l.qty,
+                l.short_qty,
+                l.shelf_price,
+                l.unit_price,
+                l.gross,
+                l.discount,
+                l.total,
+                l.refunded,
+                &l.choice,
+                &l.chosen,
+                &l.name_zh,
+                &l.name_en,
+                &l.picture,
+                &l.sku_code,
+            ]);
+        }
     }
-    let sql = format!(
-        "INSERT INTO line_share (store_id, order_id, line_no, step_no, step, offer_id, amount) VALUES {}",
-        values(1, shares.len(), 7)
-    );
-    let mut vals: Vec<Val<'_>> = Vec::with_capacity(shares.len() * 7);
-    for s in shares {
-        vals.extend_from_slice(vals![store, order, s.line_no, s.step_no, &s.step, &s.offer_id, s.amount]);
+    conn.insert(concat!("INSERT INTO order_line (store_id, order_id, ", line_columns!(), ")"), 20, &vals, "").await?;
+    Ok(())
+}
+
+/// Writes the shares of new orders' lines.
+pub async fn insert_shares(conn: &mut Conn, orders: &[(&OrderRow, &[ShareRow])]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::new();
+    for (order, shares) in orders {
+        for s in *shares {
+            let row = vals![&order.store_id, &order.id, s.line_no, s.step_no, &s.step, &s.offer_id, s.amount];
+            vals.extend_from_slice(row);
+        }
     }
-    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    let head = "INSERT INTO line_share (store_id, order_id, line_no, step_no, step, offer_id, amount)";
+    conn.insert(head, 7, &vals, "").await?;
     Ok(())
 }
 
@@ -309,18 +347,37 @@ pub async fn events(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result
     conn.all(sql, vals![store, order]).await
 }
 
-/// Adds an entry to the timeline. The caller holds the order's row.
-pub async fn add_event(
-    conn: &mut Conn,
-    store: &StoreId,
-    order: &OrderId,
-    at: Millis,
-    (kind, actor, detail): (&str, &str, &str),
-) -> Result<()> {
-    let sql = "INSERT INTO order_event (store_id, order_id, seq, at, kind, actor, detail) \
-               SELECT $1, $2, COALESCE(MAX(seq), 0) + 1, $3, $4, $5, $6 FROM order_event \
-               WHERE store_id = $1 AND order_id = $2";
-    conn.exec(sql, vals![store, order, at, kind, actor, detail]).await?;
+/// An entry to be added to an order's timeline.
+#[derive(Clone, Debug)]
+pub struct NewEventRow<'a> {
+    /// The order's store.
+    pub store: &'a str,
+    /// The order.
+    pub order: &'a str,
+    /// When.
+    pub at: Millis,
+    /// What.
+    pub kind: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// Values of the sentence, JSON list of pairs.
+    pub detail: String,
+}
+
+/// Adds entries to timelines, at most one to each order. The caller holds the orders' rows.
+pub async fn add_events(conn: &mut Conn, events: &[NewEventRow<'_>]) -> Result<()> {
+    let sql = format!(
+        "WITH v (store_id, order_id, at, kind, actor, detail) AS (VALUES {}) \
+         INSERT INTO order_event (store_id, order_id, seq, at, kind, actor, detail) \
+         SELECT v.store_id, v.order_id, COALESCE((SELECT MAX(e.seq) FROM order_event e \
+         WHERE e.store_id = v.store_id AND e.order_id = v.order_id), 0) + 1, v.at, v.kind, v.actor, v.detail FROM v",
+        values(1, events.len(), 6)
+    );
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(events.len() * 6);
+    for e in events {
+        vals.extend_from_slice(vals![e.store, e.order, e.at, e.kind, e.actor, &e.detail]);
+    }
+    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
     Ok(())
 }
 

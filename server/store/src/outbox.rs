@@ -7,7 +7,7 @@
 //! What a row says is cleared as soon as its work is done: nobody needs it any
 //! more, and it may be a secret such as a one-time code.
 
-use crate::{Conn, Result, due, vals};
+use crate::{Conn, Result, Val, due, vals};
 use domain::Millis;
 
 /// A row of the outbox. States: `waiting`, `done`, `dead` (given up; staff must look).
@@ -32,6 +32,18 @@ pub async fn add(conn: &mut Conn, kind: &str, payload: &str, key: &str, now: Mil
     let sql = "INSERT INTO outbox (id, kind, payload, state, tries, due_at, key, created_at) \
                VALUES ($1, $2, $3, 'waiting', 0, $4, $5, $4) ON CONFLICT (key) DO NOTHING";
     conn.exec(sql, vals![crate::new_id(), kind, payload, now, key]).await?;
+    Ok(())
+}
+
+/// Adds rows that are due at once, given as (kind, payload, key); those of a
+/// key that is there stay as they are.
+pub async fn add_all(conn: &mut Conn, rows: &[(&str, String, String)], now: Millis) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(rows.len() * 8);
+    for (kind, payload, key) in rows {
+        vals.extend(vals![crate::new_id(), *kind, payload, "waiting", 0_i64, now, key, now].to_vec());
+    }
+    let head = "INSERT INTO outbox (id, kind, payload, state, tries, due_at, key, created_at)";
+    conn.insert(head, 8, &vals, " ON CONFLICT (key) DO NOTHING").await?;
     Ok(())
 }
 

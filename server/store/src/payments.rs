@@ -1,9 +1,11 @@
 //! Payments, refunds and the log of callbacks. The sandbox channel's own books
 //! are in [`sandbox`](crate::sandbox).
 
-use crate::{Conn, Result, vals};
+use crate::conn::{list, values};
+use crate::{Conn, Result, Val, vals};
 use domain::ids::{OrderId, PaymentId, RefundId, StoreId};
 use domain::{Fen, Millis};
+use std::collections::HashSet;
 
 /// An attempt to pay an order.
 ///
@@ -84,24 +86,27 @@ macro_rules! refund_columns {
     };
 }
 
-/// Writes a new payment.
-pub async fn insert(conn: &mut Conn, p: &PaymentRow) -> Result<()> {
-    let sql = "INSERT INTO payment (store_id, id, order_id, member_id, channel, trade_no, amount, state, created_at, \
-               polls, poll_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let vals = vals![
-        &p.store_id,
-        &p.id,
-        &p.order_id,
-        &p.member_id,
-        &p.channel,
-        &p.trade_no,
-        p.amount,
-        &p.state,
-        p.created_at,
-        p.polls,
-        p.poll_at,
-    ];
-    conn.exec(sql, vals).await?;
+/// Writes new payments.
+pub async fn insert(conn: &mut Conn, payments: &[PaymentRow]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(payments.len() * 11);
+    for p in payments {
+        vals.extend_from_slice(vals![
+            &p.store_id,
+            &p.id,
+            &p.order_id,
+            &p.member_id,
+            &p.channel,
+            &p.trade_no,
+            p.amount,
+            &p.state,
+            p.created_at,
+            p.polls,
+            p.poll_at,
+        ]);
+    }
+    let head = "INSERT INTO payment (store_id, id, order_id, member_id, channel, trade_no, amount, state, created_at, \
+                polls, poll_at)";
+    conn.insert(head, 11, &vals, "").await?;
     Ok(())
 }
 
@@ -119,6 +124,48 @@ pub async fn of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Resu
         " FROM payment WHERE store_id = $1 AND order_id = $2 ORDER BY created_at DESC, id DESC LIMIT 100"
     );
     conn.all(sql, vals![store, order]).await
+}
+
+/// The payments of these numbers at the channel.
+pub async fn by_trade_nos(conn: &mut Conn, trade_nos: &[&str]) -> Result<Vec<PaymentRow>> {
+    let sql = format!(
+        concat!("SELECT ", payment_columns!(), " FROM payment WHERE trade_no IN ({})"),
+        list(1, trade_nos.len())
+    );
+    let vals: Vec<Val<'_>> = trade_nos.iter().map(|trade_no| Val::from(*trade_no)).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// What channels confirmed: a payment, the channel's number, and when. Answers
+/// the ids of those that were not known to be paid yet.
+pub async fn confirm_all(conn: &mut Conn, confirmed: &[(&PaymentRow, &str, Millis)]) -> Result<HashSet<String>> {
+    let sql = format!(
+        "WITH v (of_store, of_id, number, at) AS (VALUES {}) UPDATE payment SET state = 'paid', \
+         channel_no = v.number, confirmed_at = v.at FROM v WHERE store_id = v.of_store AND id = v.of_id \
+         AND state <> 'paid' RETURNING id",
+        values(1, confirmed.len(), 4)
+    );
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(confirmed.len() * 4);
+    for (payment, number, at) in confirmed {
+        vals.extend_from_slice(vals![&payment.store_id, &payment.id, *number, *at]);
+    }
+    let ids: Vec<(String,)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
+    Ok(ids.into_iter().map(|(id,)| id).collect())
+}
+
+/// The payments of these orders, given as (store, order), that could still be made.
+pub async fn open_of_orders(conn: &mut Conn, orders: &[(&str, &str)]) -> Result<Vec<PaymentRow>> {
+    let sql = format!(
+        concat!(
+            "WITH v (of_store, of_order) AS (VALUES {}) SELECT ",
+            payment_columns!(),
+            " FROM v CROSS JOIN payment WHERE store_id = v.of_store AND order_id = v.of_order \
+             AND state IN ('created', 'failed')"
+        ),
+        values(1, orders.len(), 2)
+    );
+    let vals: Vec<Val<'_>> = orders.iter().flat_map(|(store, order)| [Val::from(*store), Val::from(*order)]).collect();
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
 /// The channel confirmed it; false if that was known already.
@@ -210,15 +257,30 @@ pub async fn end_refund(
     Ok(conn.exec(sql, vals![store, refund, state, channel_no, now]).await? == 1)
 }
 
-/// Notes a callback with what was made of it.
-pub async fn log_callback(
-    conn: &mut Conn,
-    channel: &str,
-    (verdict, trade_no, body): (&str, &str, &str),
-    now: Millis,
-) -> Result<()> {
-    let sql = "INSERT INTO callback_log (id, channel, at, verdict, trade_no, body) VALUES ($1, $2, $3, $4, $5, $6)";
-    conn.exec(sql, vals![crate::new_id(), channel, now, verdict, trade_no, body]).await?;
+/// A callback and what was made of it.
+#[derive(Clone, Debug)]
+pub struct CallbackLog<'a> {
+    /// Which channel.
+    pub channel: &'a str,
+    /// What was made of it.
+    pub verdict: &'a str,
+    /// Our number at the channel; empty if it was not read.
+    pub trade_no: &'a str,
+    /// What it said.
+    pub body: &'a str,
+    /// When it came.
+    pub at: Millis,
+}
+
+/// Notes callbacks with what was made of them.
+pub async fn log_callbacks(conn: &mut Conn, logs: &[CallbackLog<'_>]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(logs.len() * 6);
+    for log in logs {
+        let row = vals![crate::new_id(), log.channel, log.at, log.verdict, log.trade_no, log.body].to_vec();
+        vals.extend(row);
+    }
+    let head = "INSERT INTO callback_log (id, channel, at, verdict, trade_no, body)";
+    conn.insert(head, 6, &vals, "").await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Delivery and pick-up windows: opened from their templates, taken and given
 //! back by conditional updates.
 
-use crate::conn::values;
+use crate::conn::{list, values};
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{SlotId, StoreId};
@@ -127,10 +127,33 @@ pub async fn coming(conn: &mut Conn, store: &StoreId, kind: &str, now: Millis) -
     conn.all(sql, vals![store, kind, now]).await
 }
 
-/// One window.
-pub async fn by_id(conn: &mut Conn, store: &StoreId, slot: &SlotId) -> Result<Option<SlotRow>> {
-    let sql = concat!("SELECT ", slot_columns!(), " FROM slot WHERE store_id = $1 AND id = $2");
-    conn.opt(sql, vals![store, slot]).await
+/// Some windows of a store.
+pub async fn by_ids(conn: &mut Conn, store: &StoreId, slots: &[&SlotId]) -> Result<Vec<SlotRow>> {
+    if slots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        concat!("SELECT ", slot_columns!(), " FROM slot WHERE store_id = $1 AND id IN ({})"),
+        list(2, slots.len())
+    );
+    let mut vals = vals![store].to_vec();
+    vals.extend(slots.iter().map(|slot| Val::from(*slot)));
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// Takes places in windows before their cut-off, given as (window, places);
+/// false if one of them has not so many left.
+pub async fn take_all(conn: &mut Conn, store: &StoreId, takes: &[(&str, i64)], now: Millis) -> Result<bool> {
+    let sql = format!(
+        "WITH v (slot_id, places) AS (VALUES {}) UPDATE slot SET taken = taken + v.places FROM v \
+         WHERE store_id = $1 AND id = v.slot_id AND cutoff_at > $2 AND taken + v.places <= capacity",
+        values(3, takes.len(), 2)
+    );
+    let mut vals = vals![store, now].to_vec();
+    for (slot, places) in takes {
+        vals.extend([Val::from(*slot), Val::from(*places)]);
+    }
+    Ok(conn.exec(sqlx::AssertSqlSafe(sql), &vals).await? == takes.len() as u64)
 }
 
 /// Takes a place in a window of this kind before its cut-off; `None` if there is none left.

@@ -5,6 +5,7 @@
 //! and shares are frozen, the payment is prepared. All of it is committed, or
 //! nothing. The same idempotency key gives the same order.
 
+mod desk;
 mod placing;
 mod rows;
 mod view;

@@ -1,22 +1,20 @@
 //! Placing the order of a basket, all of it or nothing.
 
-use super::rows::{line_rows, order_row, share_rows};
+use super::desk::Desk;
+use super::rows::write;
 use super::{FrozenAddress, Placed, is_default};
-use crate::members::distance_m;
-use crate::orders::{NewEvent, add_event};
-use crate::payments::{PaymentPlan, open_payment_in_tx};
-use crate::quote::{Ask, CouponPick, Quote, quote};
+use crate::quote::{CouponPick, Quote};
 use crate::{Error, Result, Shop, Visit};
-use domain::ids::{AddressId, OrderId, PoolId, SlotId};
+use domain::ids::OrderId;
 use domain::order::State;
 use domain::pricing::OfferKind;
 use domain::slot::Kind;
 use domain::view::PlaceForm;
-use domain::{Base, Code, Fen, Packs, UserError, code};
-use store::members::{self, AddressRow};
+use domain::{Code, Fen, UserError, code};
+use std::collections::HashSet;
 use store::orders::{self, OrderRow};
-use store::slots::{self, SlotRow, StoreTerms};
-use store::{Conn, Lane, baskets, places};
+use store::slots::SlotRow;
+use store::{Conn, Lane, Together, Unit, places};
 
 /// The longest note to the picker, in characters.
 const NOTE_MAX: usize = 200;
@@ -37,19 +35,15 @@ impl Shop {
             tries += 1;
             let job = self.place_job(visit, &form)?;
             let lane = Lane::Store(visit.store.as_str());
-            let placed = self.store().write(lane, job, |conn, job| Box::pin(place_in_tx(conn, job))).await;
-            match placed {
+            match self.store().write_together::<Placing>(lane, job).await {
                 // The same key in another server at this moment, or a code that is taken: look again.
                 Err(Error::Store(store::Error::Constraint(_))) if tries < 3 => {}
                 other => break other?,
             }
         };
         metrics::counter!("zaijia_orders_placed_total").increment(1);
-        let payment_url = match order.pay {
-            None => format!("/orders/{}", order.code),
-            Some(plan) => self.open_now(&plan).await.unwrap_or_else(|| format!("/pay/{}", order.code)),
-        };
         tracing::info!(order = order.code, store = %visit.store, member = %member, "order placed");
+        let payment_url = if order.to_pay { format!("/pay/{}", order.code) } else { format!("/orders/{}", order.code) };
         Ok(Placed { code: order.code, payment_url })
     }
 
@@ -113,50 +107,99 @@ pub(super) struct PlaceJob {
 }
 
 /// What came of it.
-#[derive(Debug)]
-struct PlacedOrder {
-    code: String,
-    /// The payment that waits; none if nothing was to pay.
-    pay: Option<PaymentPlan>,
+#[derive(Clone, Debug)]
+pub(super) struct PlacedOrder {
+    pub code: String,
+    /// Does it wait for a payment?
+    pub to_pay: bool,
 }
 
-async fn place_in_tx(conn: &mut Conn, job: &PlaceJob) -> Result<PlacedOrder> {
-    let PlaceJob { visit, form, .. } = job;
-    let member = visit.member()?;
-    if let Some(order) = orders::by_key(conn, member, &form.idempotency_key).await? {
-        return again(conn, job, &order).await;
+/// Placing orders, for all who wait for it in a lane at once: what they ask
+/// for is read, decided in the order in which they came, and written, each by a
+/// fixed number of statements.
+struct Placing;
+
+impl Together for Placing {
+    type Input = PlaceJob;
+    type Output = PlacedOrder;
+    type Error = Error;
+
+    fn work<'c>(conn: &'c mut Conn, jobs: &'c [PlaceJob]) -> Unit<'c, Vec<Result<PlacedOrder>>, Error> {
+        Box::pin(async move {
+            let mut answers: Vec<Option<Result<PlacedOrder>>> = jobs.iter().map(|_| None).collect();
+            let mut waiting: Vec<usize> = (0..jobs.len()).collect();
+            while !waiting.is_empty() {
+                // A member's second order must see what the first one left.
+                let mut members = HashSet::new();
+                let (now, later): (Vec<_>, Vec<_>) =
+                    waiting.into_iter().partition(|no| members.insert(&jobs[*no].visit.member));
+                place_round(conn, jobs, &now, &mut answers).await?;
+                waiting = later;
+            }
+            let lost = || Err(Error::Internal("an order without an answer".to_owned()));
+            Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect())
+        })
     }
-    let ask = Ask {
-        store: &visit.store,
-        basket: &visit.basket,
-        member: Some(member),
-        kind: job.kind,
-        coupon: &job.coupon,
-        now: visit.now,
-    };
-    let quote = quote(conn, &ask).await?;
-    check_quote(job, &quote)?;
-    let address = address_in_tx(conn, job, &quote.store).await?;
-    reserve_in_tx(conn, job, &quote).await?;
-    let slot = slot_in_tx(conn, job).await?;
-    take_offers_in_tx(conn, job, &quote).await?;
-    let order = order_row(job, &quote, &slot, address.as_ref())?;
-    orders::insert(conn, &order).await?;
-    orders::insert_lines(conn, &visit.store, &job.order, &line_rows(&order, &quote)).await?;
-    orders::insert_shares(conn, &visit.store, &job.order, &share_rows(&quote)).await?;
-    add_event(conn, &order, visit.now, NewEvent::of("placed", "member")).await?;
-    let skus: Vec<_> = quote.input.lines.iter().map(|line| line.sku.clone()).collect();
-    baskets::remove(conn, &visit.basket, &skus).await?;
-    baskets::touch(conn, &visit.basket, "", visit.now).await?;
-    baskets::remember_buyer(conn, member, &order.substitution_default, &visit.store).await?;
-    conn.touch_order(member, &job.order, &order.code);
-    let pay = if order.total > 0 {
-        Some(open_payment_in_tx(conn, &order, job.channel, visit.now).await?)
-    } else {
-        crate::payments::paid_in_full_in_tx(conn, &order, visit.now).await?;
-        None
-    };
-    Ok(PlacedOrder { code: order.code, pay })
+}
+
+/// An order that has been decided on, to be written.
+pub(super) struct Decided<'a> {
+    pub no: usize,
+    pub job: &'a PlaceJob,
+    pub quote: Quote,
+    pub slot: SlotRow,
+    pub address: Option<FrozenAddress>,
+    pub uses: Vec<places::Use>,
+}
+
+/// Places the orders of the jobs in `round`, each of another member.
+async fn place_round(
+    conn: &mut Conn,
+    jobs: &[PlaceJob],
+    round: &[usize],
+    answers: &mut [Option<Result<PlacedOrder>>],
+) -> Result<()> {
+    let mut fresh = Vec::with_capacity(round.len());
+    let before = known(conn, jobs, round).await?;
+    for &no in round {
+        let job = &jobs[no];
+        match before.iter().find(|order| job.is(order)) {
+            Some(order) => answers[no] = Some(again(conn, job, order).await),
+            None => fresh.push(no),
+        }
+    }
+    let mut decided = Vec::with_capacity(fresh.len());
+    if !fresh.is_empty() {
+        let mut desk = Desk::open(conn, jobs, &fresh).await?;
+        for no in fresh {
+            match desk.decide(no, &jobs[no]) {
+                Ok(order) => decided.push(order),
+                Err(error) => answers[no] = Some(Err(error)),
+            }
+        }
+        desk.write(conn).await?;
+    }
+    for (no, placed) in write(conn, &decided).await? {
+        answers[no] = Some(Ok(placed));
+    }
+    Ok(())
+}
+
+impl PlaceJob {
+    /// Was this order placed by the same request?
+    fn is(&self, order: &OrderRow) -> bool {
+        let member = self.visit.member.as_ref().map(domain::ids::MemberId::as_str);
+        member == Some(order.member_id.as_str()) && order.idempotency_key == self.form.idempotency_key
+    }
+}
+
+/// Orders that were placed under the same keys before.
+async fn known(conn: &mut Conn, jobs: &[PlaceJob], round: &[usize]) -> Result<Vec<OrderRow>> {
+    let keys = round.iter().filter_map(|&no| {
+        let PlaceJob { visit, form, .. } = &jobs[no];
+        Some((visit.member.as_ref()?, form.idempotency_key.as_str()))
+    });
+    Ok(orders::by_keys(conn, &keys.collect::<Vec<_>>()).await?)
 }
 
 /// The key was used before: the same request gets the same order.
@@ -165,12 +208,12 @@ async fn again(conn: &mut Conn, job: &PlaceJob, order: &OrderRow) -> Result<Plac
         return Err(Code::KeyReused.into());
     }
     let payments = store::payments::of_order(conn, &order.store(), &order.order()).await?;
-    let waiting = payments.iter().find(|p| p.state == "created" && order.state == State::PendingPayment.as_str());
-    Ok(PlacedOrder { code: order.code.clone(), pay: waiting.map(|p| PaymentPlan::of(p, order)) })
+    let to_pay = order.state == State::PendingPayment.as_str() && payments.iter().any(|p| p.state == "created");
+    Ok(PlacedOrder { code: order.code.clone(), to_pay })
 }
 
 /// What the member sees first of what is wrong with the basket.
-fn check_quote(job: &PlaceJob, quote: &Quote) -> Result<()> {
+pub(super) fn check_quote(job: &PlaceJob, quote: &Quote) -> Result<()> {
     let gone = quote.gone.first().map(|row| {
         let name = row.goods.name(job.visit.lang);
         UserError::new(Code::SoldOut).with("sku", &row.goods.sku_id).with("name", name).with("left", 0)
@@ -197,86 +240,10 @@ fn check_quote(job: &PlaceJob, quote: &Quote) -> Result<()> {
     Ok(())
 }
 
-async fn address_in_tx(conn: &mut Conn, job: &PlaceJob, store: &StoreTerms) -> Result<Option<FrozenAddress>> {
-    if job.kind == Kind::Pickup {
-        return Ok(None);
-    }
-    let missing = || Error::from(UserError::new(Code::AddressMissing).field("address"));
-    let id = job.form.address.as_deref().and_then(|id| AddressId::parse(id).ok()).ok_or_else(missing)?;
-    let row = members::address(conn, job.visit.member()?, &id).await?.ok_or_else(missing)?;
-    let place = row.lat_e6.zip(row.lon_e6);
-    let away = place.map(|place| distance_m((store.lat_e6, store.lon_e6), place));
-    if away.is_some_and(|metres| metres > store.delivery_radius_m) {
-        let far = UserError::new(Code::TooFar).with("radius_m", store.delivery_radius_m).field("address");
-        return Err(far.into());
-    }
-    let AddressRow { name, phone, area, detail, lat_e6, lon_e6, .. } = row;
-    Ok(Some(FrozenAddress { name, phone, area, detail, lat_e6, lon_e6 }))
-}
-
-async fn reserve_in_tx(conn: &mut Conn, job: &PlaceJob, quote: &Quote) -> Result<()> {
-    let wants: Vec<(PoolId, Base)> = quote
-        .lines
-        .iter()
-        .map(|row| (PoolId::trusted(row.goods.pool_id.as_str()), Packs(row.qty).base(Base(row.goods.pack_size))))
-        .collect();
-    let reserved = store::stock::reserve(conn, &job.visit.store, &job.order, "place", &wants, job.visit.now).await?;
-    let Err(shorts) = reserved else { return Ok(()) };
-    // The first line of the basket whose pool is short is the one to name.
-    let short = quote.lines.iter().find_map(|row| {
-        let short = shorts.iter().find(|short| short.pool.as_str() == row.goods.pool_id)?;
-        Some((row, short.left.0.max(0) / row.goods.pack_size.max(1)))
-    });
-    let Some((row, left)) = short else { return Err(Code::SoldOut.into()) };
-    let code = if left < 1 { Code::SoldOut } else { Code::NotEnough };
-    let name = row.goods.name(job.visit.lang);
-    Err(UserError::new(code).with("sku", &row.goods.sku_id).with("name", name).with("left", left).into())
-}
-
-async fn slot_in_tx(conn: &mut Conn, job: &PlaceJob) -> Result<SlotRow> {
-    let wrong = |code| Error::from(UserError::new(code).field("slot"));
-    let id = job.form.slot.as_deref().filter(|id| !id.is_empty()).ok_or_else(|| wrong(Code::SlotMissing))?;
-    let id = SlotId::parse(id).map_err(|_| wrong(Code::SlotMissing))?;
-    let (store, now) = (&job.visit.store, job.visit.now);
-    if let Some(slot) = slots::take(conn, store, &id, job.kind.as_str(), now).await? {
-        return Ok(slot);
-    }
-    match slots::by_id(conn, store, &id).await? {
-        Some(slot) if slot.kind != job.kind.as_str() => Err(wrong(Code::SlotMissing)),
-        Some(slot) if slot.cutoff_at > now.0 => Err(wrong(Code::SlotFull)),
-        Some(_) => Err(wrong(Code::SlotClosed)),
-        None => Err(wrong(Code::SlotMissing)),
-    }
-}
-
-/// Takes a place of each offer that applied, and the coupon.
-async fn take_offers_in_tx(conn: &mut Conn, job: &PlaceJob, quote: &Quote) -> Result<()> {
-    let member = job.visit.member()?;
-    let mut uses: Vec<places::Use> = Vec::new();
-    for step in &quote.priced.steps {
-        let Some(offer) = &step.offer else { continue };
-        match uses.iter_mut().find(|known| known.offer == *offer) {
-            Some(known) => known.amount += step.amount.0,
-            None => uses.push(places::Use { offer: offer.clone(), amount: step.amount.0 }),
-        }
-    }
-    if !places::take(conn, member, &job.order, &uses).await? {
-        // Another order took the last place since the basket was priced: it costs more now.
-        let without = quote.without_offers();
-        return Err(UserError::new(Code::PriceChanged).with("old", job.form.payable).with("new", without.0).into());
-    }
-    if let CouponPick::This(id) = &job.coupon
-        && !places::hold_coupon(conn, member, id, &job.order, job.visit.now).await?
-    {
-        return Err(UserError::new(Code::CouponUnusable).field("coupon").into());
-    }
-    Ok(())
-}
-
 impl Quote {
     /// What the basket would cost without the offers that have bounds: what a
     /// page is told when the last place went to another.
-    fn without_offers(&self) -> Fen {
+    pub(super) fn without_offers(&self) -> Fen {
         let mut input = self.input.clone();
         input.offers.retain(|offer| offer.total.is_none() && offer.budget.is_none() && offer.per_member.is_none());
         if self.input.coupons.iter().any(|c| c.offer.kind() == OfferKind::Coupon && c.offer.total.is_some()) {

@@ -58,9 +58,17 @@ impl NewEvent {
 }
 
 pub(crate) async fn add_event(conn: &mut Conn, order: &OrderRow, at: Millis, event: NewEvent) -> Result<()> {
-    let detail = serde_json::to_string(&event.detail)?;
-    let parts = (event.kind, event.actor, detail.as_str());
-    Ok(orders::add_event(conn, &order.store(), &order.order(), at, parts).await?)
+    add_events(conn, vec![(order, at, event)]).await
+}
+
+/// Adds entries to the timelines of orders, one to each.
+pub(crate) async fn add_events(conn: &mut Conn, events: Vec<(&OrderRow, Millis, NewEvent)>) -> Result<()> {
+    let rows = events.into_iter().map(|(order, at, event)| {
+        let detail = serde_json::to_string(&event.detail)?;
+        let (store, order) = (order.store_id.as_str(), order.id.as_str());
+        Ok(orders::NewEventRow { store, order, at, kind: event.kind, actor: event.actor, detail })
+    });
+    Ok(orders::add_events(conn, &rows.collect::<Result<Vec<_>>>()?).await?)
 }
 
 /// The state of an order's row.

@@ -73,11 +73,12 @@ async fn take_again_in_tx(conn: &mut Conn, order: &OrderRow, now: Millis) -> Res
         return Err(Code::SlotFull.into());
     }
     let uses = places::of_order(conn, &id).await?;
-    if !places::take(conn, &member, &id, &uses).await? {
+    let uses: Vec<_> = uses.into_iter().map(|taken| (&member, &id, taken)).collect();
+    if !places::take(conn, &uses).await? {
         return Err(Code::CouponUnusable.into());
     }
-    if let Some(coupon) = &order.coupon_id
-        && !places::hold_coupon(conn, &member, &CouponId::trusted(coupon.as_str()), &id, now).await?
+    if let Some(coupon) = order.coupon_id.as_deref().map(CouponId::trusted)
+        && !places::hold_coupons(conn, &[(&member, &coupon, &id)], now).await?
     {
         return Err(Code::CouponUnusable.into());
     }

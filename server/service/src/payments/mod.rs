@@ -12,6 +12,7 @@
 //! - Nothing outside is called inside a unit of work: the outbox does it after
 //!   the commit, as often as needed; the channel takes each key once.
 
+mod confirming;
 mod refunds;
 mod shortages;
 
@@ -20,15 +21,15 @@ pub(crate) use refunds::refund_everything_in_tx;
 use crate::orders::{NewEvent, add_event, move_in_tx, state_of};
 use crate::ports::{Callback, Paid};
 use crate::{Error, Result, Shop, Visit};
-use domain::ids::{CouponId, OrderId, PaymentId, StoreId};
+use confirming::Confirming;
+use domain::ids::{OrderId, StoreId};
 use domain::order::{Actor, Event, State};
 use domain::time::SECOND_MS;
 use domain::view::OrderView;
 use domain::{Code, Fen, Millis, UserError};
-use refunds::send_back_in_tx;
 use serde::{Deserialize, Serialize};
 use store::orders::{self, OrderRow};
-use store::payments::{self, PaymentRow};
+use store::payments::{self, CallbackLog, PaymentRow};
 use store::{Conn, Lane, outbox, places};
 
 /// A payment is asked about for the first time after this long without a callback.
@@ -133,14 +134,9 @@ struct News {
     give_up: bool,
 }
 
-/// Writes a new payment of an order and the task to open it at the channel.
-pub(crate) async fn open_payment_in_tx(
-    conn: &mut Conn,
-    order: &OrderRow,
-    channel: &'static str,
-    now: Millis,
-) -> Result<PaymentPlan> {
-    let payment = PaymentRow {
+/// A new payment of an order. It is opened at the channel when the member goes to pay.
+pub(crate) fn new_payment(order: &OrderRow, channel: &'static str, now: Millis) -> PaymentRow {
+    PaymentRow {
         store_id: order.store_id.clone(),
         id: store::new_id(),
         order_id: order.id.clone(),
@@ -153,12 +149,7 @@ pub(crate) async fn open_payment_in_tx(
         created_at: now.0,
         poll_at: now.plus(FIRST_POLL_MS).0,
         ..PaymentRow::default()
-    };
-    payments::insert(conn, &payment).await?;
-    let plan = PaymentPlan::of(&payment, order);
-    let key = format!("payment_open:{}", plan.trade_no);
-    outbox::add(conn, "payment_open", &serde_json::to_string(&plan)?, &key, now).await?;
-    Ok(plan)
+    }
 }
 
 /// An order that costs nothing is paid as it is placed.
@@ -170,12 +161,9 @@ pub(crate) async fn paid_in_full_in_tx(conn: &mut Conn, order: &OrderRow, now: M
 
 /// What the order took is used for good.
 async fn keep_in_tx(conn: &mut Conn, order: &OrderRow) -> Result<()> {
-    let id = order.order();
-    places::keep(conn, &id).await?;
-    if let Some(coupon) = &order.coupon_id {
-        places::use_coupon(conn, &order.member(), &CouponId::trusted(coupon.as_str()), &id).await?;
-    }
-    Ok(())
+    places::keep(conn, &[&order.id]).await?;
+    let used = order.coupon_id.as_ref().map(|coupon| (&*order.member_id, coupon.as_str(), &*order.id));
+    Ok(places::use_coupons(conn, used.as_slice()).await?)
 }
 
 /// Has the channel close what is still open of an order that is no longer to be paid.
@@ -190,47 +178,57 @@ pub(crate) async fn close_payments_in_tx(conn: &mut Conn, order: &OrderRow, now:
     Ok(())
 }
 
-impl Shop {
-    /// Opens a payment at the channel at once; the outbox does it again if that
-    /// fails. Answers the channel's page.
-    pub(crate) async fn open_now(&self, plan: &PaymentPlan) -> Option<String> {
-        match self.ports().channel.open(&plan.trade_no, plan.amount, &plan.subject, &plan.back()).await {
-            Ok(url) => Some(url),
-            Err(error) => {
-                tracing::warn!(%error, trade_no = plan.trade_no, "a payment could not be opened yet");
-                None
-            }
-        }
+/// Can the order be paid now?
+fn check_payable(order: &OrderRow, now: Millis) -> Result<()> {
+    if !state_of(order)?.can_pay() {
+        let expired = order.state == State::Expired.as_str();
+        return Err(if expired { Code::HoldExpired } else { Code::OrderState }.into());
     }
+    if order.hold_until.is_none_or(|until| until <= now.0) {
+        return Err(Code::HoldExpired.into());
+    }
+    Ok(())
+}
 
+impl Shop {
     /// The channel's page for paying an order: of the payment that is open, or of a new one.
     ///
     /// # Errors
     /// `not_found`, `order_state`, `hold_expired`; `unavailable` if the channel cannot be reached.
     pub async fn pay(&self, visit: &Visit, code: &str) -> Result<String> {
         let order = self.own_order(visit, code).await?;
-        let input = (order.store(), order.order(), self.ports().channel.name(), visit.now);
-        let plan = self
-            .store()
-            .write(Lane::Store(&order.store_id), input, |conn, (store, id, channel, now)| {
-                Box::pin(async move {
-                    let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
-                    if !state_of(&order)?.can_pay() {
-                        let expired = order.state == State::Expired.as_str();
-                        return Err(Error::from(if expired { Code::HoldExpired } else { Code::OrderState }));
-                    }
-                    if order.hold_until.is_none_or(|until| until <= now.0) {
-                        return Err(Code::HoldExpired.into());
-                    }
-                    let open = payments::of_order(conn, store, id).await?;
-                    if let Some(payment) = open.iter().find(|payment| payment.state == "created") {
-                        return Ok(PaymentPlan::of(payment, &order));
-                    }
-                    open_payment_in_tx(conn, &order, channel, *now).await
-                })
+        check_payable(&order, visit.now)?;
+        let open = payments::of_order(&mut self.store().read().await?, &order.store(), &order.order()).await?;
+        let plan = match open.iter().find(|payment| payment.state == "created") {
+            Some(payment) => PaymentPlan::of(payment, &order),
+            None => self.pay_again(&order, visit.now).await?,
+        };
+        match self.ports().channel.open(&plan.trade_no, plan.amount, &plan.subject, &plan.back()).await {
+            Ok(url) => Ok(url),
+            Err(error) => {
+                tracing::warn!(%error, trade_no = plan.trade_no, "a payment could not be opened");
+                Err(Code::Unavailable.into())
+            }
+        }
+    }
+
+    /// A new payment of an order of which none is open any more.
+    async fn pay_again(&self, order: &OrderRow, now: Millis) -> Result<PaymentPlan> {
+        let input = (order.store(), order.order(), self.ports().channel.name(), now);
+        let work = self.store().write(Lane::Store(&order.store_id), input, |conn, (store, id, channel, now)| {
+            Box::pin(async move {
+                let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
+                check_payable(&order, *now)?;
+                let open = payments::of_order(conn, store, id).await?;
+                if let Some(payment) = open.iter().find(|payment| payment.state == "created") {
+                    return Ok(PaymentPlan::of(payment, &order));
+                }
+                let payment = new_payment(&order, channel, *now);
+                payments::insert(conn, std::slice::from_ref(&payment)).await?;
+                Ok::<_, Error>(PaymentPlan::of(&payment, &order))
             })
-            .await?;
-        self.open_now(&plan).await.ok_or_else(|| Code::Unavailable.into())
+        });
+        work.await
     }
 
     /// Asks the channel about an order's open payments: what a member who comes
@@ -316,7 +314,9 @@ impl Shop {
         self.store()
             .write(Lane::Background, input, |conn, (channel, verdict, trade_no, body, now)| {
                 Box::pin(async move {
-                    Ok(payments::log_callback(conn, channel, (verdict.as_str(), trade_no, body), *now).await?)
+                    let verdict = verdict.as_str();
+                    Ok(payments::log_callbacks(conn, &[CallbackLog { channel, verdict, trade_no, body, at: *now }])
+                        .await?)
                 })
             })
             .await
@@ -332,12 +332,12 @@ impl Shop {
             return Ok(Verdict::Unknown);
         };
         let lane = Lane::Store(&payment.store_id);
-        let first = self.store().write(lane, news.clone(), |conn, news| Box::pin(confirm_in_tx(conn, news))).await;
+        let first = self.store().write_together::<Confirming>(lane, news.clone()).await;
         match first {
             // What the order held went to others: in a second unit the money goes back.
             Err(Error::User(gone)) if is_gone(gone.code) => {
                 let news = News { give_up: true, ..news };
-                self.store().write(lane, news, |conn, news| Box::pin(confirm_in_tx(conn, news))).await
+                self.store().write_together::<Confirming>(lane, news).await
             }
             other => other,
         }
@@ -357,8 +357,9 @@ impl Shop {
                 Box::pin(async move {
                     let ended = payments::end(conn, &payment.trade_no, "failed").await?;
                     let verdict = if ended { Verdict::Declined } else { Verdict::Repeated };
-                    let log = (verdict.as_str(), payment.trade_no.as_str(), body.as_str());
-                    payments::log_callback(conn, channel, log, *now).await?;
+                    let (trade_no, verdict_word) = (payment.trade_no.as_str(), verdict.as_str());
+                    let log = CallbackLog { channel, verdict: verdict_word, trade_no, body, at: *now };
+                    payments::log_callbacks(conn, &[log]).await?;
                     if ended {
                         let order = lock_order(conn, payment).await?;
                         add_event(conn, &order, *now, NewEvent::of("payment_declined", "channel")).await?;
@@ -418,12 +419,6 @@ impl Shop {
         Ok(due.len())
     }
 
-    /// Work of the outbox: opens a payment at the channel.
-    pub(crate) async fn do_open(&self, payload: &str) -> Result<()> {
-        let plan: PaymentPlan = serde_json::from_str(payload)?;
-        self.ports().channel.open(&plan.trade_no, plan.amount, &plan.subject, &plan.back()).await.map(|_| ())
-    }
-
     /// Work of the outbox: closes a payment at the channel; one that was paid
     /// all the same is found by the query.
     pub(crate) async fn do_close(&self, payload: &str, now: Millis) -> Result<()> {
@@ -442,55 +437,4 @@ async fn lock_order(conn: &mut Conn, payment: &PaymentRow) -> Result<OrderRow> {
     let (store, id) = (StoreId::trusted(payment.store_id.as_str()), OrderId::trusted(payment.order_id.as_str()));
     let order = orders::lock(conn, &store, &id).await?;
     order.ok_or_else(|| Error::Internal(format!("payment {} has no order", payment.id)))
-}
-
-async fn confirm_in_tx(conn: &mut Conn, news: &News) -> Result<Verdict> {
-    let payment = payments::by_trade_no(conn, &news.trade_no).await?;
-    let payment = payment.ok_or_else(|| Error::Internal(format!("payment {} vanished", news.trade_no)))?;
-    let order = lock_order(conn, &payment).await?;
-    let verdict = book_in_tx(conn, news, &payment, &order).await?;
-    if let Some((channel, body)) = &news.log {
-        payments::log_callback(conn, channel, (verdict.as_str(), &news.trade_no, body), news.at).await?;
-    }
-    Ok(verdict)
-}
-
-/// Decides by the rows of payment and order, in this unit, what the money is for.
-async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &OrderRow) -> Result<Verdict> {
-    let (store, id) = (order.store(), order.order());
-    if news.amount != Fen(payment.amount) {
-        let event = NewEvent::of("misprice", "channel").with("amount", &news.amount.0);
-        add_event(conn, order, news.at, event).await?;
-        orders::bump(conn, &store, &id).await?;
-        conn.touch_order(&order.member(), &id, &order.code);
-        return Ok(Verdict::WrongAmount);
-    }
-    let payment_id = PaymentId::trusted(payment.id.as_str());
-    if !payments::confirm(conn, &store, &payment_id, &news.channel_no, news.at).await? {
-        return Ok(Verdict::Repeated);
-    }
-    orders::add_paid(conn, &store, &id, news.amount).await?;
-    conn.touch_order(&order.member(), &id, &order.code);
-    match state_of(order)? {
-        State::PendingPayment => {
-            move_in_tx(conn, order, Event::Pay, Actor::System, news.at).await?;
-            keep_in_tx(conn, order).await?;
-            // Earlier tries must not be paid any more.
-            close_payments_in_tx(conn, order, news.at).await?;
-            add_event(conn, order, news.at, NewEvent::of("paid", "channel").with("amount", &news.amount.0)).await?;
-            metrics::counter!("zaijia_orders_paid_total").increment(1);
-            Ok(Verdict::Confirmed)
-        }
-        State::Expired if !news.give_up => {
-            move_in_tx(conn, order, Event::PayLate, Actor::System, news.at).await?;
-            keep_in_tx(conn, order).await?;
-            close_payments_in_tx(conn, order, news.at).await?;
-            add_event(conn, order, news.at, NewEvent::of("paid_late", "channel").with("amount", &news.amount.0))
-                .await?;
-            Ok(Verdict::ConfirmedLate)
-        }
-        State::Expired | State::Cancelled => send_back_in_tx(conn, news, payment, order, "late_payment").await,
-        State::Refunded if order.paid == 0 => send_back_in_tx(conn, news, payment, order, "late_payment").await,
-        _ => send_back_in_tx(conn, news, payment, order, "double_payment").await,
-    }
 }

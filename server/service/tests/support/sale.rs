@@ -151,7 +151,17 @@ impl World {
     pub async fn order(&self, visit: &Visit, goods: &[(&str, i64)]) -> Placed {
         self.fill(visit, goods).await;
         let form = self.form(visit, "pickup").await;
-        self.shop.place(visit, form).await.expect("an order")
+        self.place(visit, form).await
+    }
+
+    /// Places an order and goes to pay: its `payment_url` is the channel's page.
+    pub async fn place(&self, visit: &Visit, form: PlaceForm) -> Placed {
+        let placed = self.shop.place(visit, form).await.expect("an order");
+        if !placed.payment_url.starts_with("/pay/") {
+            return placed;
+        }
+        let payment_url = self.shop.pay(visit, &placed.code).await.expect("the channel's page");
+        Placed { payment_url, ..placed }
     }
 
     /// The same, paid.

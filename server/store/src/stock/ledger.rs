@@ -44,7 +44,7 @@ fn sum_by_pool(lines: &[(PoolId, Base)]) -> Vec<(PoolId, Base)> {
 
 /// Holds units for an order: all lines, or none.
 ///
-/// `tag` tells several reservations of one order apart (`place`, `late:<payment>`).
+/// `tag` tells several reservations of one order apart (`place`, `late`).
 /// `Ok(Err(short))` names what is short, and nothing was changed. The same
 /// (order, tag) twice is a constraint error: an order is placed once.
 pub async fn reserve(
@@ -55,28 +55,67 @@ pub async fn reserve(
     lines: &[(PoolId, Base)],
     now: Millis,
 ) -> Result<std::result::Result<(), Vec<Short>>> {
-    let wants = sum_by_pool(lines);
-    if wants.is_empty() {
-        return Ok(Ok(()));
-    }
-    let pools: Vec<PoolId> = wants.iter().map(|(pool, _)| pool.clone()).collect();
-    let have: HashMap<PoolId, Stock> = by_pool(lock(conn, store, &pools).await?);
-    let short: Vec<Short> = wants.iter().filter_map(|(pool, want)| short_of(&have, pool, *want, now)).collect();
-    if !short.is_empty() {
+    let pools: Vec<PoolId> = lines.iter().map(|(pool, _)| pool.clone()).collect();
+    let mut shelf = Shelf::lock(conn, store, &pools).await?;
+    if let Err(short) = shelf.can_hold(lines, now) {
         return Ok(Err(short));
     }
-    take(conn, store, &wants, now).await?;
-    let rows = wants.iter().map(|(pool, n)| Movement::of_order(Kind::Reservation, pool, *n, order, tag, now)).collect();
-    insert_movements(conn, store, rows, OnRepeat::Fail).await?;
-    for pool in &pools {
-        conn.touch_stock(store, pool);
-    }
+    shelf.hold(order, tag, lines, now);
+    shelf.write(conn, now).await?;
     Ok(Ok(()))
 }
 
-fn short_of(have: &HashMap<PoolId, Stock>, pool: &PoolId, want: Base, now: Millis) -> Option<Short> {
-    let left = have.get(pool).map_or(Base::ZERO, |stock| sellable_base(&stock.level, now));
-    (left < want).then(|| Short { pool: pool.clone(), want, left })
+/// The locked levels of a store's pools, from which orders are held one after
+/// another; what was held is then written by three statements for all of them.
+#[derive(Debug)]
+pub struct Shelf {
+    store: StoreId,
+    levels: HashMap<PoolId, Stock>,
+    held: BTreeMap<PoolId, Base>,
+    movements: Vec<Movement>,
+}
+
+impl Shelf {
+    /// Locks the levels, in the order of their keys, up to the end of the unit.
+    pub async fn lock(conn: &mut Conn, store: &StoreId, pools: &[PoolId]) -> Result<Self> {
+        let levels = by_pool(lock(conn, store, pools).await?);
+        Ok(Self { store: store.clone(), levels, held: BTreeMap::new(), movements: Vec::new() })
+    }
+
+    /// Can all of these be held? Else what is short.
+    pub fn can_hold(&self, lines: &[(PoolId, Base)], now: Millis) -> std::result::Result<(), Vec<Short>> {
+        let wants = sum_by_pool(lines);
+        let short: Vec<Short> = wants.iter().filter_map(|(pool, want)| self.short_of(pool, *want, now)).collect();
+        if short.is_empty() { Ok(()) } else { Err(short) }
+    }
+
+    fn short_of(&self, pool: &PoolId, want: Base, now: Millis) -> Option<Short> {
+        let left = self.levels.get(pool).map_or(Base::ZERO, |stock| sellable_base(&stock.level, now));
+        (left < want).then(|| Short { pool: pool.clone(), want, left })
+    }
+
+    /// Holds them for an order; the caller has asked [`can_hold`](Self::can_hold).
+    pub fn hold(&mut self, order: &OrderId, tag: &str, lines: &[(PoolId, Base)], now: Millis) {
+        for (pool, want) in sum_by_pool(lines) {
+            if let Some(stock) = self.levels.get_mut(&pool) {
+                stock.level.reserved += want;
+            }
+            self.movements.push(Movement::of_order(Kind::Reservation, &pool, want, order, tag, now));
+            *self.held.entry(pool).or_default() += want;
+        }
+    }
+
+    /// Writes what was held: the levels by a conditional update, and the ledger.
+    pub async fn write(self, conn: &mut Conn, now: Millis) -> Result<()> {
+        let Self { store, held, movements, .. } = self;
+        let held: Vec<(PoolId, Base)> = held.into_iter().collect();
+        take(conn, &store, &held, now).await?;
+        insert_movements(conn, &store, movements, OnRepeat::Fail).await?;
+        for (pool, _) in &held {
+            conn.touch_stock(&store, pool);
+        }
+        Ok(())
+    }
 }
 
 /// The conditional update itself. The levels were read under lock, so that it

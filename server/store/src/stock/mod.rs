@@ -17,7 +17,7 @@ mod ledger;
 mod statements;
 mod terms;
 
-pub use ledger::{Missing, Short, reserve, settle, short_pick};
+pub use ledger::{Missing, Shelf, Short, reserve, settle, short_pick};
 pub use statements::{Applied, Flow, Statement, apply_flows, apply_statements, newest, preview_statements};
 pub use terms::{PoolTerms, SaleDay, first_sale_day, ran_out, sale_days, set_sale_days, set_terms};
 

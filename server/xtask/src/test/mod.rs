@@ -4,11 +4,11 @@
 
 mod wasm_tree;
 
+use crate::postgres::{Postgres, Sync};
 use crate::proc::{cargo, command, run, run_keeping};
 use crate::{Result, bench, build, paths, setup};
 use build::Mode;
 use clap::{Args, ValueEnum};
-use crate::postgres::{Postgres, Sync};
 use std::time::{Duration, Instant};
 
 /// What to test.
