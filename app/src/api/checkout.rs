@@ -113,12 +113,25 @@ pub async fn checkout_place(
 ) -> Result<String, AppError> {
     let cx = member_cx().await?;
     let mut form = form;
-    cx.keep_input(FORM, &form).await?;
-    keep_choices(&cx, &form).await?;
-    save_new_address(&cx, &mut form).await?;
-    let placed = cx.shop.place(&cx.visit, place_form(&form)?).await.map_err(fail)?;
-    cx.take_input::<CheckoutFields>(FORM).await?;
-    go(&format!("/pay/{}", placed.code));
+    match place(&cx, &mut form).await {
+        Ok(code) => {
+            cx.take_input::<CheckoutFields>(FORM).await?;
+            go(&format!("/pay/{code}"));
+            Ok(code)
+        }
+        Err(refused) => {
+            // What is refused loses nothing.
+            cx.keep_input(FORM, &form).await?;
+            Err(refused)
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+async fn place(cx: &Cx, form: &mut CheckoutFields) -> Result<String, AppError> {
+    keep_choices(cx, form).await?;
+    save_new_address(cx, form).await?;
+    let placed = cx.shop.place(&cx.visit, place_form(form)?).await.map_err(fail)?;
     Ok(placed.code)
 }
 
@@ -199,7 +212,7 @@ async fn save_new_address(cx: &Cx, form: &mut CheckoutFields) -> Result<(), AppE
         is_default: false,
     };
     form.address = cx.shop.save_address(&cx.visit, address).await.map_err(fail)?.to_string();
-    cx.keep_input(FORM, form).await
+    Ok(())
 }
 
 #[cfg(feature = "ssr")]

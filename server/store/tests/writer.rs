@@ -3,7 +3,7 @@
 use domain::ids::{PoolId, StoreId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use store::{Error, Lane, Store, vals};
+use store::{Answers, Error, Lane, Store, Together, Unit, vals};
 
 const INSERT: &str = "INSERT INTO setting (name, value) VALUES ($1, $2)";
 
@@ -17,6 +17,59 @@ async fn put(store: &Store, name: String, fail: bool) -> Result<(), Error> {
             })
         })
         .await
+}
+
+/// Puts names by one statement for all who wait; an empty one is refused.
+struct Putting;
+
+impl Together for Putting {
+    type Input = String;
+    type Output = usize;
+    type Error = Error;
+
+    fn work<'c>(conn: &'c mut store::Conn, names: &'c [String]) -> Unit<'c, Answers<Self>, Error> {
+        Box::pin(async move {
+            let vals: Vec<_> = names.iter().filter(|n| !n.is_empty()).flat_map(|n| vals![n, "v"].to_vec()).collect();
+            conn.insert("INSERT INTO setting (name, value)", 2, &vals, "").await?;
+            let answer = |name: &String| if name.is_empty() { Err(Error::Busy) } else { Ok(names.len()) };
+            Ok(names.iter().map(answer).collect())
+        })
+    }
+}
+
+/// Holds the lane until told, so that what comes meanwhile waits together.
+async fn behind_a_slow_unit(store: &Store, names: Vec<String>) -> Vec<Result<usize, Error>> {
+    let (open, closed) = tokio::sync::oneshot::channel::<()>();
+    let gate = Arc::new(tokio::sync::Mutex::new(Some(closed)));
+    let (holder, held) = (store.clone(), Arc::clone(&gate));
+    let slow = tokio::spawn(async move {
+        let work = holder.write(Lane::Background, held, |_, held| {
+            Box::pin(async move {
+                let closed = held.lock().await.take();
+                if let Some(closed) = closed {
+                    let _ = closed.await;
+                }
+                Ok::<(), Error>(())
+            })
+        });
+        work.await
+    });
+    while gate.lock().await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    let tasks: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let store = store.clone();
+            tokio::spawn(async move { store.write_together::<Putting>(Lane::Background, name).await })
+        })
+        .collect();
+    while store.waiting() < tasks.len() {
+        tokio::task::yield_now().await;
+    }
+    open.send(()).expect("the slow unit waits");
+    slow.await.expect("no panic").expect("the slow unit");
+    futures::future::join_all(tasks).await.into_iter().map(|task| task.expect("no panic")).collect()
 }
 
 async fn count(store: &Store) -> i64 {
@@ -64,6 +117,32 @@ store::on_both! {
             .await;
         assert_eq!(answer.expect("the third try"), 2);
         assert_eq!(count(&store).await, 1, "what failed tries wrote is undone");
+    }
+
+    async fn those_who_wait_for_the_same_are_served_together(store: TestStore) {
+        let names = (0..10).map(|n| if n == 3 { String::new() } else { format!("n{n}") }).collect();
+        let before = store.statements();
+        let answers = behind_a_slow_unit(&store, names).await;
+        assert!(store.statements() - before <= 2, "one statement for all, and one for the news");
+        for (n, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(together) => assert_eq!(together, 10),
+                Err(error) => assert!(n == 3 && matches!(error, Error::Busy), "{error}"),
+            }
+        }
+        assert_eq!(count(&store).await, 9);
+    }
+
+    async fn one_whose_input_breaks_all_is_served_alone(store: TestStore) {
+        put(&store, "n4".to_owned(), false).await.expect("a unit");
+        let answers = behind_a_slow_unit(&store, (0..8).map(|n| format!("n{n}")).collect()).await;
+        for (n, answer) in answers.into_iter().enumerate() {
+            match answer {
+                Ok(together) => assert_eq!(together, 1, "each alone"),
+                Err(error) => assert!(n == 4 && matches!(error, Error::Constraint(_)), "{error}"),
+            }
+        }
+        assert_eq!(count(&store).await, 8);
     }
 
     async fn closing_finishes_the_work_in_hand(store: TestStore) {
