@@ -70,7 +70,7 @@ async fn sample(conn: &mut Conn) -> Result<Sample> {
 /// entries of the timeline, payment, callback.
 async fn write(conn: &mut Conn, sample: &Sample) -> store::Result<()> {
     let id = store::new_id();
-    let (store, order) = (sample.order.store(), OrderId::trusted(id.as_str()));
+    let store = sample.order.store();
     let row = OrderRow { id: id.clone(), code: id.clone(), idempotency_key: id.clone(), ..sample.order.clone() };
     store::orders::insert(conn, std::slice::from_ref(&row)).await?;
     store::orders::insert_lines(conn, &[(&row, &sample.lines)]).await?;

@@ -2,6 +2,7 @@
 //! set-wise before anything is measured.
 
 use crate::Result;
+use crate::channel::Told;
 use crate::http::{Client, form};
 use crate::shop::{SECRET, Shop};
 use domain::Millis;
@@ -33,7 +34,7 @@ pub struct Buyer {
 struct Rows<'a> {
     table: &'static str,
     columns: &'static str,
-    rows: Vec<Vec<Val<'a>>>,
+    values: Vec<Vec<Val<'a>>>,
 }
 
 /// Makes `count` buyers with baskets of five of the store's goods.
@@ -50,27 +51,11 @@ pub async fn make(shop: &Shop, addr: SocketAddr, count: usize) -> Result<Vec<Buy
     make_of(&store, addr, count, &lists).await
 }
 
-/// Makes `count` buyers with one piece each of a SKU of which there are `pieces`.
+/// Makes `count` buyers with one of these baskets each, by turns.
 ///
 /// # Errors
 /// If the database or the server refuses.
-pub async fn make_for_one(shop: &Shop, addr: SocketAddr, count: usize, pieces: i64) -> Result<Vec<Buyer>> {
-    let store = shop.store().await?;
-    let mut conn = store.read().await?;
-    let (store_id, store_code, ..) = the_store(&mut conn).await?;
-    let sku = goods(&mut conn, &store_id).await?.swap_remove(0);
-    let sql = "SELECT pool.code, stock.safety, sku.pack_size FROM sku JOIN pool ON pool.id = sku.pool_id \
-               JOIN stock ON stock.pool_id = pool.id AND stock.store_id = $1 WHERE sku.id = $2";
-    let (pool, safety, pack): (String, i64, i64) = conn.one(sql, &[Val::from(&store_id), Val::from(&sku)]).await?;
-    drop(conn);
-    let level = format!("store,pool,on_hand,as_of,kind\n{store_code},{pool},{},-0m,snapshot\n", pieces * pack + safety);
-    let file = shop.folder().join("stock.csv");
-    std::fs::write(&file, level)?;
-    shop.run(&["import", &file.display().to_string()])?;
-    make_of(&store, addr, count, &[vec![sku]]).await
-}
-
-async fn make_of(store: &Store, addr: SocketAddr, count: usize, lists: &[Vec<String>]) -> Result<Vec<Buyer>> {
+pub async fn make_of(store: &Store, addr: SocketAddr, count: usize, lists: &[Vec<String>]) -> Result<Vec<Buyer>> {
     let mut conn = store.read().await?;
     let (store_id, store_code, lat, lon) = the_store(&mut conn).await?;
     let slots = slots(&mut conn, &store_id).await?;
@@ -94,12 +79,16 @@ async fn make_of(store: &Store, addr: SocketAddr, count: usize, lists: &[Vec<Str
     Ok(buyers.collect())
 }
 
-async fn the_store(conn: &mut Conn) -> Result<(String, String, i64, i64)> {
+/// The first store: id, code, place.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn the_store(conn: &mut Conn) -> Result<(String, String, i64, i64)> {
     Ok(conn.one("SELECT id, code, lat_e6, lon_e6 FROM store ORDER BY code LIMIT 1", &[]).await?)
 }
 
 /// SKUs that the store sells, at most one of a pool, without age limit.
-async fn goods(conn: &mut Conn, store: &str) -> Result<Vec<String>> {
+pub async fn goods(conn: &mut Conn, store: &str) -> Result<Vec<String>> {
     let sql = "SELECT MIN(sku.id) FROM sku JOIN stock ON stock.pool_id = sku.pool_id AND stock.store_id = $1 \
                WHERE sku.active AND NOT sku.counted AND sku.age_limit IS NULL AND sku.price > 100 \
                GROUP BY sku.pool_id ORDER BY 1";
@@ -149,7 +138,7 @@ async fn insert_all(
             let m = || Val::Owned(member.clone());
             let data = serde_json::json!({ "member": member, "day": now.0.div_euclid(86_400_000) }).to_string();
             let t = |text: &'static str| Val::from(text);
-            members.rows.push(vec![
+            members.values.push(vec![
                 m(),
                 Val::Owned(phone.clone()),
                 t(""),
@@ -158,13 +147,13 @@ async fn insert_all(
                 t("[]"),
                 Val::from(now),
             ]);
-            sessions.rows.push(vec![
+            sessions.values.push(vec![
                 Val::Owned(fingerprint(session)),
                 m(),
                 Val::Owned(data),
                 Val::from(now.plus(86_400_000)),
             ]);
-            addresses.rows.push(vec![
+            addresses.values.push(vec![
                 m(),
                 Val::from("home"),
                 t("王小明"),
@@ -176,9 +165,9 @@ async fn insert_all(
                 Val::from(true),
                 Val::from(now),
             ]);
-            baskets.rows.push(vec![m(), Val::from(now)]);
+            baskets.values.push(vec![m(), Val::from(now)]);
             for sku in &lists[(first + no) % lists.len()] {
-                lines.rows.push(vec![m(), Val::Owned(sku.clone()), Val::from(1_i64), Val::from(now)]);
+                lines.values.push(vec![m(), Val::Owned(sku.clone()), Val::from(1_i64), Val::from(now)]);
             }
         }
         for rows in [members, sessions, addresses, baskets, lines] {
@@ -189,15 +178,15 @@ async fn insert_all(
 }
 
 fn rows<'a>(table: &'static str, columns: &'static str) -> Rows<'a> {
-    Rows { table, columns, rows: Vec::new() }
+    Rows { table, columns, values: Vec::new() }
 }
 
 async fn insert(store: &Store, rows: Rows<'static>) -> Result {
-    let work = store.write(Lane::Background, rows, |conn, Rows { table, columns, rows }| {
+    let work = store.write(Lane::Background, rows, |conn, Rows { table, columns, values: cells }| {
         Box::pin(async move {
             let width = columns.split(',').count();
-            let sql = format!("INSERT INTO {table} ({columns}) VALUES {}", values(1, rows.len(), width));
-            let vals: Vec<Val<'_>> = rows.iter().flatten().cloned().collect();
+            let sql = format!("INSERT INTO {table} ({columns}) VALUES {}", values(1, cells.len(), width));
+            let vals: Vec<Val<'_>> = cells.iter().flatten().cloned().collect();
             conn.exec(AssertSqlSafe(sql), &vals).await?;
             Ok::<(), store::Error>(())
         })
@@ -254,23 +243,25 @@ impl Buyer {
     /// # Errors
     /// If the shop does not take it.
     pub async fn pay(&self, client: &mut Client, trade: &str) -> Result {
-        let body = serde_json::json!({
-            "trade_no": trade, "channel_no": format!("B{trade}"), "amount": self.payable.parse::<i64>()?, "outcome": "success",
-        });
-        let body = body.to_string();
-        let timestamp = now().0.to_string();
-        let request = hyper::Request::builder()
-            .method(hyper::Method::POST)
-            .uri("/api/pay/sandbox/callback")
-            .header("host", client.addr().to_string())
-            .header("content-type", "application/json")
-            .header(service::sandbox::TIMESTAMP_HEADER, &timestamp)
-            .header(service::sandbox::SIGNATURE_HEADER, service::sandbox::sign(&SECRET, &timestamp, body.as_bytes()));
-        let answer = client.send(request.body(body.into())?).await?;
+        let told = Told { trade, amount: self.amount()?, outcome: "success", key: &SECRET };
+        let answer = told.send(client).await?;
         if !answer.status.is_success() {
             return Err(format!("the callback was answered {}: {}", answer.status, answer.text()).into());
         }
         Ok(())
+    }
+
+    /// What the order costs, in fen.
+    ///
+    /// # Errors
+    /// If the checkout page said no number.
+    pub fn amount(&self) -> Result<i64> {
+        Ok(self.payable.parse()?)
+    }
+
+    /// The idempotency key of the order.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// From the priced basket to paid.

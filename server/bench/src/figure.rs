@@ -11,6 +11,7 @@ pub struct Report {
 }
 
 /// What a figure is of.
+#[expect(clippy::struct_field_names, reason = "the words of the JSON line")]
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The bench.

@@ -10,11 +10,24 @@ use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
-/// A connection to the shop.
+/// A connection to the shop: to one server, or to any of several, as a proxy
+/// keeps it.
 #[derive(Debug)]
 pub struct Client {
-    addr: SocketAddr,
-    sender: SendRequest<Full<Bytes>>,
+    /// Where it is connected first, then the others.
+    addrs: Vec<SocketAddr>,
+    sender: Option<SendRequest<Full<Bytes>>>,
+    /// Answers that came, and requests that another server had to take.
+    pub count: Count,
+}
+
+/// What a client did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Requests answered.
+    pub answered: usize,
+    /// Requests that the first server did not take.
+    pub moved: usize,
 }
 
 /// An answer, read whole.
@@ -45,19 +58,21 @@ impl Answer {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to one server.
     ///
     /// # Errors
     /// If nobody listens.
     pub async fn connect(addr: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            // An end of the connection is seen by the next request.
-            let _ = connection.await;
-        });
-        Ok(Self { addr, sender })
+        let sender = Some(open(addr).await?);
+        Ok(Self { addrs: vec![addr], sender, count: Count::default() })
+    }
+
+    /// Is connected to one of several servers, and goes to the next one if that
+    /// refuses the connection or closes it before any byte of an answer.
+    pub fn balanced(mut addrs: Vec<SocketAddr>, first: usize) -> Self {
+        let first = first % addrs.len();
+        addrs.rotate_left(first);
+        Self { addrs, sender: None, count: Count::default() }
     }
 
     /// `GET`, with a cookie.
@@ -65,7 +80,7 @@ impl Client {
     /// # Errors
     /// If the connection breaks.
     pub async fn get(&mut self, path: &str, cookie: &str) -> Result<Answer> {
-        let request = Request::builder().method(Method::GET).uri(path).header("host", self.addr.to_string());
+        let request = Request::builder().method(Method::GET).uri(path).header("host", self.addr().to_string());
         self.send(request.header("cookie", cookie).body(Full::default())?).await
     }
 
@@ -77,7 +92,7 @@ impl Client {
         let request = Request::builder()
             .method(Method::POST)
             .uri(path)
-            .header("host", self.addr.to_string())
+            .header("host", self.addr().to_string())
             .header("sec-fetch-site", "same-origin")
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded")
@@ -88,19 +103,61 @@ impl Client {
     /// Sends any request.
     ///
     /// # Errors
-    /// If the connection breaks.
+    /// If the connection breaks; with several servers, if none of them answers.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, body })
+        if self.addrs.len() == 1 {
+            return self.receive(request).await?;
+        }
+        let mut turns = 0;
+        loop {
+            match self.receive(request.clone()).await {
+                Ok(answer) => {
+                    self.count.moved += usize::from(turns > 0);
+                    return answer;
+                }
+                // Each server may have been restarted since it was last used.
+                Err(error) if turns == 2 * self.addrs.len() => return Err(error),
+                Err(_) => {
+                    turns += 1;
+                    self.sender = None;
+                    self.addrs.rotate_left(1);
+                }
+            }
+        }
     }
 
-    /// The shop's address.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
+    /// The inner result is of an answer that had begun, the outer one of what came before.
+    async fn receive(&mut self, request: Request<Full<Bytes>>) -> Result<Result<Answer>> {
+        let sender = match &mut self.sender {
+            Some(sender) => sender,
+            empty => empty.insert(open(self.addrs[0]).await?),
+        };
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = match response.into_body().collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.count.answered += 1;
+        Ok(Ok(Answer { status, body }))
     }
+
+    /// The server's address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+}
+
+async fn open(addr: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        // An end of the connection is seen by the next request.
+        let _ = connection.await;
+    });
+    Ok(sender)
 }
 
 /// A form's fields.

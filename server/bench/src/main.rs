@@ -4,10 +4,24 @@
 
 mod bare;
 mod buyers;
+mod bytes;
+mod cards;
+mod channel;
 mod contend;
+mod faults;
+mod few;
 mod figure;
+mod goods;
+mod growth;
 mod http;
+mod import;
+mod live;
 mod orders;
+mod pages;
+mod proc;
+mod restart;
+mod search;
+mod server;
 mod shop;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +78,25 @@ enum Bench {
     Orders(orders::Orders),
     /// Many buyers at once for a few pieces
     Contend(contend::Contend),
+    /// Kills, cuts, double submissions and confused payment channels under load
+    Faults(faults::Faults),
+    /// Requests a second of home, category, product and search
+    Pages(pages::Pages),
+    /// From a commit to the last of many live streams
+    Live(live::Live),
+    /// Two servers restarted in turn under load
+    Restart(restart::Restart),
+    /// Rows a second of an import
+    Import(import::Import),
+    /// Suggestions and searches in a large shop
+    Search(search::Search),
+    /// Pages and orders in shops of different sizes
+    Growth(growth::Growth),
+    /// Writes the import files of a generated shop into a folder
+    Goods(goods::Goods),
+    /// Answers with bytes from memory and by Maud; `pages` starts it
+    #[command(hide = true)]
+    ServeBytes(bytes::ServeBytes),
 }
 
 impl Common {
@@ -93,7 +126,15 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&cli)) {
+    // Told to stop, it ends its servers, too.
+    let done = runtime.block_on(async {
+        let done = tokio::select! {
+            done = run(&cli) => done,
+            () = signalled() => Err("stopped".into()),
+        };
+        done.and(shop::tidy().await)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("zaijia-bench: {error}");
@@ -107,12 +148,38 @@ fn main() -> ExitCode {
     }
 }
 
+/// Waits for SIGINT or SIGTERM.
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 async fn run(cli: &Cli) -> Result {
     let report = Report::new(cli.common.json);
+    match &cli.bench {
+        Bench::ServeBytes(serve) => return serve.run().await,
+        Bench::Goods(goods) => return goods.run(),
+        _ => {}
+    }
     for place in cli.common.places()? {
         match &cli.bench {
             Bench::Orders(orders) => orders.run(&cli.common, &place, &report).await?,
             Bench::Contend(contend) => contend.run(&cli.common, &place, &report).await?,
+            Bench::Faults(faults) => faults.run(&cli.common, &place, &report).await?,
+            Bench::Pages(pages) => pages.run(&cli.common, &place, &report).await?,
+            Bench::Live(bench) => bench.run(&cli.common, &place, &report).await?,
+            Bench::Restart(bench) => bench.run(&cli.common, &place, &report).await?,
+            Bench::Import(bench) => bench.run(&cli.common, &place, &report).await?,
+            Bench::Search(bench) => bench.run(&cli.common, &place, &report).await?,
+            Bench::Growth(bench) => bench.run(&cli.common, &place, &report).await?,
+            Bench::Goods(_) | Bench::ServeBytes(_) => {}
         }
     }
     Ok(())

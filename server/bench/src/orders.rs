@@ -125,7 +125,7 @@ async fn round(addr: SocketAddr, buyers: Vec<Buyer>, clients: usize) -> Result<R
     let tasks: Vec<_> = tasks.collect();
     let mut round = Round { seconds: 0.0, whole: Times::default(), place: Times::default() };
     for task in tasks {
-        let (whole, place) = tokio::time::timeout(Duration::from_secs(120), task).await???;
+        let (whole, place) = tokio::time::timeout(Duration::from_mins(2), task).await???;
         round.whole.extend(whole);
         round.place.extend(place);
     }

@@ -1,17 +1,20 @@
 //! A shop in a temporary folder: its database, filled with the demo goods in
 //! quantities that do not run out, and the servers on it.
 
+use crate::server::Server;
 use crate::{Common, Result};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use store::{Store, StoreConfig};
 use tempfile::TempDir;
 
 /// The key of the bench's installation; it guards nothing.
 pub const SECRET: [u8; 32] = [0x5a; 32];
+/// The same, as settings hold it.
+const SECRET_HEX: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
 /// Where the database is.
 #[derive(Clone, Debug)]
@@ -38,6 +41,9 @@ pub struct Shop {
     folder: TempDir,
     binary: PathBuf,
     database: String,
+    settings: Vec<(&'static str, String)>,
+    /// The PostgreSQL in which its database was made.
+    admin: Option<String>,
 }
 
 impl Shop {
@@ -51,9 +57,13 @@ impl Shop {
             Place::Sqlite => format!("sqlite://{}/shop.sqlite", folder.path().display()),
             Place::Postgres(url) => new_database(url).await?,
         };
+        let admin = match place {
+            Place::Sqlite => None,
+            Place::Postgres(url) => Some(url.clone()),
+        };
         let binary = fs::canonicalize(&common.zaijia)
             .map_err(|error| format!("{}: {error} (cargo xtask build makes it)", common.zaijia.display()))?;
-        let shop = Self { folder, binary, database };
+        let shop = Self { folder, binary, database, settings: Vec::new(), admin };
         shop.run(&["migrate"])?;
         Ok(shop)
     }
@@ -84,13 +94,38 @@ impl Shop {
         self.folder.path()
     }
 
+    /// A shop of [`crate::goods`] with so many SKUs.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub async fn of_goods(common: &Common, place: &Place, skus: usize) -> Result<Self> {
+        let shop = Self::empty(common, place).await?;
+        let import = shop.folder().join("import");
+        crate::goods::write(&import, skus, 1)?;
+        shop.run(&["import", "--strict", &import.display().to_string()])?;
+        Ok(shop)
+    }
+
+    /// A setting of its servers, by the environment.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_owned()));
+    }
+
+    /// URL of its database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// A command of the shop.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(args).args(["--database-url", &self.database]).current_dir(self.folder.path());
-        let hex: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
-        command.env("ZAIJIA_SECRET", hex).env("ZAIJIA_DATA", self.folder.path()).env("ZAIJIA_LOG_FILTER", "warn");
+        command
+            .env("ZAIJIA_SECRET", SECRET_HEX)
+            .env("ZAIJIA_DATA", self.folder.path())
+            .env("ZAIJIA_LOG_FILTER", "warn");
         command.env("ZAIJIA_VISITOR_PER_SECOND", "0").env("ZAIJIA_ADDRESS_PER_SECOND", "0");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -133,9 +168,7 @@ impl Shop {
         // One public address, whichever server answers.
         command.args(["--public-url", &format!("http://{addr}")]).stdout(Stdio::null());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"))?;
-        let mut server = Server { child: command.stderr(log).spawn()?, addr };
-        server.wait_until_ready()?;
-        Ok(server)
+        Server::start(command.stderr(log), addr)
     }
 
     /// Proves the books.
@@ -147,61 +180,13 @@ impl Shop {
     }
 }
 
-/// A running server, killed when dropped.
-#[derive(Debug)]
-pub struct Server {
-    child: Child,
-    /// Where it listens.
-    pub addr: SocketAddr,
-}
-
-impl Server {
-    fn wait_until_ready(&mut self) -> Result {
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(30) {
-            if let Some(status) = self.child.try_wait()? {
-                return Err(format!("the server ended: {status}").into());
-            }
-            if answers(self.addr) {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Err("the server does not answer".into())
-    }
-
-    /// Ends it at once, as a power cut does.
-    ///
-    /// # Errors
-    /// If it cannot be killed.
-    pub fn kill(mut self) -> Result {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Server {
+impl Drop for Shop {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(url) = self.admin.take() {
+            let name = self.database.rsplit('/').next().unwrap_or_default().to_owned();
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push((url, name));
+        }
     }
-}
-
-/// Does `/readyz` say 200?
-fn answers(addr: SocketAddr) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = std::net::TcpStream::connect(addr) else { return false };
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-    let mut head = [0; 12];
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n").is_ok()
-        && stream.read_exact(&mut head).is_ok()
-        && head.ends_with(b"200")
 }
 
 /// A port that nobody listens on.
@@ -209,9 +194,28 @@ pub fn free_addr() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
+/// Databases whose shops are gone, by the PostgreSQL that they are in.
+static LEFT: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Drops the databases of shops that are gone.
+///
+/// # Errors
+/// If a PostgreSQL cannot be reached.
+pub async fn tidy() -> Result {
+    use sqlx::Connection;
+    let left = std::mem::take(&mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner));
+    for (url, name) in left {
+        let mut conn = sqlx::PgConnection::connect(&url).await?;
+        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await?;
+    }
+    Ok(())
+}
+
 /// A new database in a PostgreSQL.
 async fn new_database(url: &str) -> Result<String> {
     use sqlx::Connection;
+    tidy().await?;
     let name = format!("bench_{}", store::new_id().replace('-', ""));
     let mut conn = sqlx::PgConnection::connect(url).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut conn).await?;

@@ -1,0 +1,57 @@
+//! A browser submits the same order twice at once and goes away.
+
+use super::ledger::{Ledger, Tale};
+use crate::http::Client;
+use crate::shop::{Place, Shop};
+use crate::{Common, Result, buyers};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::time::Duration;
+
+/// It goes away within this time.
+const WITHIN_US: std::ops::Range<u64> = 0..15_000;
+
+/// So many orders are submitted twice; how many were placed though nobody waited.
+pub async fn run(common: &Common, place: &Place, orders: usize, seed: u64) -> Result<usize> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let shop = Shop::stocked(common, place).await?;
+    let server = shop.serve()?;
+    let buyers = buyers::make(&shop, server.addr, orders).await?;
+    for buyer in &buyers {
+        let mut tasks = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::connect(server.addr).await?;
+            let buyer = buyer.clone();
+            let away = Duration::from_micros(rng.random_range(WITHIN_US));
+            tasks.push(tokio::spawn(async move {
+                // Dropped with its connection when the time is over.
+                let _ = tokio::time::timeout(away, buyer.place(&mut client)).await;
+            }));
+        }
+        for task in tasks {
+            task.await?;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let store = shop.store().await?;
+    let there = store.read().await?.int("SELECT COUNT(*) FROM orders", &[]).await?;
+    store.close().await;
+    // They come back, submit the form again, and pay.
+    let tales: Vec<Tale> = buyers.into_iter().map(Tale::new).collect();
+    let mut client = Client::connect(server.addr).await?;
+    for tale in &tales {
+        tale.go_on(&mut client).await?;
+    }
+    drop(server);
+    let mut ledger = Ledger::default();
+    ledger.take(&tales);
+    ledger.prove(&shop).await?;
+    let store = shop.store().await?;
+    let all = store.read().await?.int("SELECT COUNT(*) FROM orders", &[]).await?;
+    store.close().await;
+    if usize::try_from(all)? != orders {
+        return Err(format!("{orders} orders were meant, {all} are there").into());
+    }
+    shop.check()?;
+    Ok(usize::try_from(there)?)
+}

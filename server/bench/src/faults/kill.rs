@@ -1,0 +1,95 @@
+//! SIGKILL at random moments.
+
+use super::ledger::{Ledger, Tale};
+use crate::http::Client;
+use crate::shop::{Place, Shop, free_addr};
+use crate::{Common, Result, buyers};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Buyers between two kills: more than can be served.
+const BUYERS: usize = 500;
+/// The kill comes within this time of load.
+const WITHIN_MS: std::ops::Range<u64> = 5..500;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Saw {
+    /// Orders acknowledged in all.
+    pub acknowledged: usize,
+    /// Buyers whose order or payment was under way when the server died.
+    pub in_the_air: usize,
+    /// How long each restart took.
+    pub ready_ms: Vec<f64>,
+}
+
+/// Kills so many times, with so many clients.
+pub async fn run(common: &Common, place: &Place, (kills, clients): (usize, usize), seed: u64) -> Result<Saw> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let shop = Shop::stocked(common, place).await?;
+    let addr = free_addr()?;
+    let mut server = shop.serve_at(addr)?;
+    let (mut ledger, mut saw) = (Ledger::default(), Saw::default());
+    for no in 0..kills {
+        let buyers = buyers::make(&shop, addr, BUYERS).await?;
+        let tales: Arc<Vec<Tale>> = Arc::new(buyers.into_iter().map(Tale::new).collect());
+        let load = tokio::spawn(load(addr, Arc::clone(&tales), clients));
+        tokio::time::sleep(Duration::from_millis(rng.random_range(WITHIN_MS))).await;
+        server.kill()?;
+        let begun = tokio::time::timeout(Duration::from_mins(1), load).await???;
+        ledger.take(&tales);
+        // What is on the disk now, before any server mends anything.
+        prove(&ledger, &shop).await.map_err(|error| format!("after kill {no}: {error}"))?;
+        saw.in_the_air += tales[..begun.min(tales.len())].iter().filter(|tale| !tale.is_done()).count();
+        let began = Instant::now();
+        server = shop.serve_at(addr)?;
+        saw.ready_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
+        // All who had begun go on; those who were done ask again, too.
+        let mut client = Client::connect(addr).await?;
+        for tale in &tales[..begun.min(tales.len())] {
+            if !tale.is_done() || rng.random_bool(0.2) {
+                tale.go_on(&mut client).await.map_err(|error| format!("after restart {no}: {error}"))?;
+            }
+        }
+        ledger.take(&tales);
+    }
+    drop(server);
+    prove(&ledger, &shop).await?;
+    saw.acknowledged = ledger.len();
+    Ok(saw)
+}
+
+async fn prove(ledger: &Ledger, shop: &Shop) -> Result {
+    ledger.prove(shop).await?;
+    shop.check()
+}
+
+/// Clients order until the server is gone; how many buyers had begun.
+async fn load(addr: SocketAddr, tales: Arc<Vec<Tale>>, clients: usize) -> Result<usize> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..clients)
+        .map(|_| {
+            let (tales, next) = (Arc::clone(&tales), Arc::clone(&next));
+            tokio::spawn(async move {
+                let Ok(mut client) = Client::connect(addr).await else { return Ok(()) };
+                while let Some(tale) = tales.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match tale.go_on(&mut client).await {
+                        Ok(()) => {}
+                        // The connection broke: the server was killed.
+                        Err(error) if error.is::<hyper::Error>() => return Ok(()),
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(next.load(Ordering::Relaxed))
+}

@@ -1,0 +1,208 @@
+//! `pages`: requests a second of the pages that most visitors see, as bytes
+//! and compressed; beside them what would be possible: the same bytes from
+//! memory by axum alone, and the same list by Maud.
+
+use crate::bytes::Running;
+use crate::cards::Page;
+use crate::figure::{Case, Report, Times};
+use crate::goods;
+use crate::http::{Client, form};
+use crate::orders::per_second;
+use crate::proc::cpu_seconds;
+use crate::shop::{Place, Shop};
+use crate::{Common, Result};
+use clap::Args;
+use http_body_util::Full;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How much is asked for.
+#[derive(Args, Debug)]
+pub struct Pages {
+    /// Clients at once
+    #[arg(long, default_value_t = 16)]
+    clients: usize,
+    /// Seconds of a round
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// SKUs of the shop
+    #[arg(long, default_value_t = 2000)]
+    skus: usize,
+}
+
+/// What is asked for, and how it is known to be right.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The word in figures.
+    pub case: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// Stands in the page.
+    pub proof: String,
+}
+
+/// The pages of a shop of [`goods`].
+pub fn asks() -> Vec<Ask> {
+    let query = form(&[("q", "纯牛奶")]);
+    let product = goods::code(288);
+    vec![
+        Ask { case: "home", path: "/".into(), proof: "/c/d00".into() },
+        Ask { case: "category", path: format!("/c/{}", goods::department(0)), proof: "goods-grid".into() },
+        Ask { case: "product", path: format!("/p/{product}"), proof: goods::name(288) },
+        Ask { case: "search", path: format!("/search?{query}"), proof: "goods-grid".into() },
+    ]
+}
+
+/// The cookies of a visitor who has chosen.
+pub fn cookie() -> String {
+    format!("store={}; lang=zh-CN", goods::STORE)
+}
+
+/// What a round showed.
+struct Round {
+    rate: f64,
+    p99: f64,
+    /// Requests in a second of the server's CPU.
+    by_cpu: f64,
+}
+
+impl Pages {
+    /// Measures on one database.
+    ///
+    /// # Errors
+    /// If a page is not what it should be.
+    pub async fn run(&self, common: &Common, place: &Place, report: &Report) -> Result {
+        let shop = Shop::of_goods(common, place, self.skus).await?;
+        let server = shop.serve()?;
+        let kept = shop.folder().join("bytes");
+        std::fs::create_dir(&kept)?;
+        let mut client = Client::connect(server.addr).await?;
+        let mut sizes = Vec::new();
+        for ask in asks() {
+            let page = checked(&mut client, &ask).await?;
+            if ask.case == "category" {
+                let list = Page::read(&page)?;
+                if list.len() != 50 {
+                    return Err(format!("the category has {} products on its page, not 50", list.len()).into());
+                }
+                std::fs::write(kept.join("list.json"), serde_json::to_vec(&list)?)?;
+            }
+            sizes.push(page.len());
+            std::fs::write(kept.join(format!("{}.html", ask.case)), page)?;
+        }
+        let bare = Running::start(&kept).await?;
+        for (ask, size) in asks().into_iter().zip(sizes) {
+            let case = Case { bench: "pages", case: ask.case, db: place.word(), clients: self.clients };
+            #[expect(clippy::cast_precision_loss, reason = "thousands")]
+            report.say(case, "page", "bytes", &[size as f64]);
+            let shop = self.rounds(common, (server.addr, server.pid()), &ask.path, "identity").await?;
+            say(report, case, "", &shop);
+            let packed = self.rounds(common, (server.addr, server.pid()), &ask.path, "br").await?;
+            say(report, case, "br ", &packed);
+            let path = format!("/bytes/{}", ask.case);
+            let from_memory = self.rounds(common, (bare.addr, bare.pid()), &path, "identity").await?;
+            beside(report, case, "axum bytes", &from_memory, &shop);
+            if ask.case == "category" {
+                let maud = self.rounds(common, (bare.addr, bare.pid()), "/maud", "identity").await?;
+                beside(report, case, "maud", &maud, &shop);
+            }
+        }
+        Ok(())
+    }
+
+    /// A short warm-up and the rounds.
+    async fn rounds(
+        &self,
+        common: &Common,
+        (addr, pid): (SocketAddr, u32),
+        path: &str,
+        encoding: &'static str,
+    ) -> Result<Vec<Round>> {
+        self.round((addr, pid), path, encoding, self.seconds / 4.0).await?;
+        let mut rounds = Vec::new();
+        for _ in 0..common.rounds {
+            rounds.push(self.round((addr, pid), path, encoding, self.seconds).await?);
+        }
+        Ok(rounds)
+    }
+
+    async fn round(
+        &self,
+        (addr, pid): (SocketAddr, u32),
+        path: &str,
+        encoding: &'static str,
+        seconds: f64,
+    ) -> Result<Round> {
+        let mut clients = Vec::new();
+        for _ in 0..self.clients {
+            clients.push(Client::connect(addr).await?);
+        }
+        let cpu = cpu_seconds(pid)?;
+        let began = Instant::now();
+        let end = began + Duration::from_secs_f64(seconds);
+        let tasks: Vec<_> =
+            clients.into_iter().map(|client| tokio::spawn(ask_until(client, path.to_owned(), encoding, end))).collect();
+        let mut times = Times::default();
+        for task in tasks {
+            times.extend(task.await??);
+        }
+        let took = began.elapsed().as_secs_f64();
+        let cpu = (cpu_seconds(pid)? - cpu).max(0.01);
+        let rate = per_second(times.len(), took);
+        Ok(Round { rate, by_cpu: per_second(times.len(), cpu), p99: times.quantile_ms(0.99) })
+    }
+}
+
+/// The page, if it is the right one.
+///
+/// # Errors
+/// If it is not.
+pub async fn checked(client: &mut Client, ask: &Ask) -> Result<String> {
+    let answer = client.get(&ask.path, &cookie()).await?;
+    let text = answer.text();
+    if answer.status != 200 || !text.contains(&ask.proof) || !text.contains("</main>") {
+        return Err(format!("{} is {} and not the {} page", ask.path, answer.status, ask.case).into());
+    }
+    Ok(text)
+}
+
+async fn ask_until(mut client: Client, path: String, encoding: &'static str, end: Instant) -> Result<Times> {
+    let (mut times, mut least) = (Times::default(), usize::MAX);
+    let cookie = cookie();
+    loop {
+        let began = Instant::now();
+        if began >= end {
+            return Ok(times);
+        }
+        let request = hyper::Request::get(&path)
+            .header("host", client.addr().to_string())
+            .header("cookie", &cookie)
+            .header("accept-encoding", encoding);
+        let answer = client.send(request.body(Full::default())?).await?;
+        times.push(began.elapsed());
+        // Every answer is a whole page: none is much smaller than another.
+        let size = answer.body.len();
+        if answer.status != 200 || size < least.saturating_sub(least / 10).min(1_000) {
+            return Err(format!("{path} was answered {} with {size} bytes", answer.status).into());
+        }
+        least = least.min(size);
+    }
+}
+
+fn say(report: &Report, case: Case<'_>, kind: &str, rounds: &[Round]) {
+    let of = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<f64>>();
+    report.say(case, &format!("{kind}rate"), "requests/s", &of(|round| round.rate));
+    report.say(case, &format!("{kind}p99"), "ms", &of(|round| round.p99));
+    report.say(case, &format!("{kind}by cpu"), "a CPU-s", &of(|round| round.by_cpu));
+}
+
+/// Says what the other thing does, and how many times the shop's page costs it.
+fn beside(report: &Report, case: Case<'_>, name: &str, other: &[Round], shop: &[Round]) {
+    let rates: Vec<f64> = other.iter().map(|round| round.rate).collect();
+    report.say(case, name, "requests/s", &rates);
+    let ratios = |value: fn(&Round) -> f64| {
+        other.iter().zip(shop).map(|(other, shop)| value(other) / value(shop)).collect::<Vec<f64>>()
+    };
+    report.say(case, &format!("{name}/shop"), "", &ratios(|round| round.rate));
+    report.say(case, &format!("{name}/shop"), "by cpu", &ratios(|round| round.by_cpu));
+}
