@@ -38,16 +38,39 @@ pub fn bench(args: &BenchArgs) -> Result {
     }
     if !args.no_build {
         build::build(Mode::Release)?;
-        run(&mut cargo(&["build", "--release", "-p", "bench"]))?;
+        build_load()?;
     }
-    let postgres = Postgres::start(Sync::Full)?;
+    let json = if args.json { &["--json"][..] } else { &[] };
+    let rest: Vec<&str> = json.iter().copied().chain(args.rest.iter().map(String::as_str)).collect();
+    load(&args.name, &rest, Sync::Full)
+}
+
+/// Builds the crate `bench`.
+fn build_load() -> Result {
+    run(&mut cargo(&["build", "--release", "-p", "bench"]))
+}
+
+/// Runs a bench of the crate `bench` on the release binary, beside a PostgreSQL.
+fn load(name: &str, args: &[&str], sync: Sync) -> Result {
+    let postgres = Postgres::start(sync)?;
     let binary = paths::target().join("release/zaijia-bench");
-    let mut bench = command(binary.to_str().ok_or("the binary's path is not UTF-8")?, &[&args.name]);
+    let mut bench = command(binary.to_str().ok_or("the binary's path is not UTF-8")?, &[name]);
     bench.args(["--postgres", &postgres.url()]).arg("--zaijia").arg(Mode::Release.binary());
-    if args.json {
-        bench.arg("--json");
-    }
-    run(bench.args(&args.rest))
+    run(bench.args(args))
+}
+
+/// Kills, cuts and confuses the shop under load, and proves its books.
+pub fn faults(rest: &[String]) -> Result {
+    setup::setup(setup::Need { browser: false, tests: true })?;
+    build::build(Mode::Release)?;
+    build_load()?;
+    load("faults", &rest.iter().map(String::as_str).collect::<Vec<_>>(), Sync::Full)
+}
+
+/// The short form for every test run; the release build is there.
+pub fn few_faults() -> Result {
+    build_load()?;
+    load("faults", &["--kills", "3", "--cuts", "3", "--gone", "20", "--calls", "20"], Sync::Off)
 }
 
 /// Fails if the storefront weighs more than it may; prints what it weighs.

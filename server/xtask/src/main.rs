@@ -56,6 +56,12 @@ enum Command {
     Test(test::TestArgs),
     /// Measure; one JSON object a line with --json
     Bench(bench::BenchArgs),
+    /// Kill, cut and confuse the shop under load, and prove its books
+    Faults {
+        /// Passed on, such as `--kills 50 --seed 7`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Turn a public grocery data set into a shop, and serve it
     Journey(JourneyArgs),
     /// Take pictures of every page, phone and desktop, light and dark
@@ -119,6 +125,7 @@ fn dispatch(command: Command) -> Result {
         Command::Dev(args) => dev::dev(&args),
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Faults { rest } => bench::faults(&rest),
         Command::Journey(args) => journey::journey(&args),
         Command::Screens { out } => screens::screens(&out),
     }

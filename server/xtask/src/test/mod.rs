@@ -43,14 +43,16 @@ enum Step {
     Build,
     /// The weight of what the browser loads
     Size,
+    /// Kills, cuts and confusion under load, in short
+    Faults,
     /// Browser tests
     Browser,
     /// Lighthouse on home, category, product and checkout
     Lighthouse,
 }
 
-/// In the order in which they run; the last four need the release build.
-const ALL: [Step; 10] = [
+/// In the order in which they run; the last five need the release build.
+const ALL: [Step; 11] = [
     Step::Fmt,
     Step::Clippy,
     Step::ClippyWasm,
@@ -59,6 +61,7 @@ const ALL: [Step; 10] = [
     Step::Doc,
     Step::Build,
     Step::Size,
+    Step::Faults,
     Step::Browser,
     Step::Lighthouse,
 ];
@@ -77,13 +80,14 @@ impl Step {
             Self::Doc => "doc tests",
             Self::Build => "release build",
             Self::Size => "size",
+            Self::Faults => "faults",
             Self::Browser => "browser tests",
             Self::Lighthouse => "Lighthouse",
         }
     }
 
     fn needs_release(self) -> bool {
-        matches!(self, Self::Build | Self::Size | Self::Browser | Self::Lighthouse)
+        matches!(self, Self::Build | Self::Size | Self::Faults | Self::Browser | Self::Lighthouse)
     }
 
     fn run(self, rest: &[String], closing: &mut Vec<String>) -> Result {
@@ -96,6 +100,7 @@ impl Step {
             Self::Doc => run(&mut cargo(&["test", "--quiet", "--doc"])),
             Self::Build => build::build(Mode::Release).map(|_| ()),
             Self::Size => bench::check_size(),
+            Self::Faults => bench::few_faults(),
             Self::Browser => browser(rest, closing),
             Self::Lighthouse => lighthouse(closing),
         }
