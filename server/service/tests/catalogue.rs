@@ -92,6 +92,7 @@ store::on_both! {
         assert_eq!(codes(&shop, &visit, search("m3")).await, ["M3"]);
         assert_eq!(codes(&shop, &visit, search("菠")).await, ["G1"]);
         assert_eq!(codes(&shop, &visit, search("鲜奶")).await, ["M3"], "by characters, when no word is found");
+        assert_eq!(codes(&shop, &visit, search("牛乃")).await, everything, "by their sound, when characters are wrong");
         assert_eq!(codes(&shop, &visit, search("香槟")).await, Vec::<String>::new());
         assert_eq!(codes(&shop, &visit, search("'\"*:|&!")).await, Vec::<String>::new());
         // T1 has 牛奶 in its name; drinks are found by their category after names.

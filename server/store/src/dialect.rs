@@ -29,6 +29,37 @@ pub fn match_params(kind: Kind, terms: &[Term]) -> (String, String) {
     }
 }
 
+/// Where a search looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// In names and brands.
+    Names,
+    /// Anywhere.
+    All,
+}
+
+/// `SELECT num …` of the SKUs that match in a part; `$param` is that part's
+/// parameter of [`match_params`].
+pub fn matches(kind: Kind, part: Part, param: usize) -> String {
+    match (kind, part) {
+        (Kind::Sqlite, _) => format!("SELECT rowid AS num FROM sku_search WHERE sku_search MATCH ${param}"),
+        (Kind::Postgres, Part::Names) => {
+            format!("SELECT num FROM sku_search WHERE names_vector @@ CAST(${param} AS tsquery)")
+        }
+        (Kind::Postgres, Part::All) => {
+            format!("SELECT num FROM sku_search WHERE words_vector @@ CAST(${param} AS tsquery)")
+        }
+    }
+}
+
+/// The column of `sku_search` that holds the SKUs' numbers.
+pub fn search_key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "rowid",
+        Kind::Postgres => "num",
+    }
+}
+
 /// `hit (num, in_names)`: the body of a CTE with the numbers of the SKUs that
 /// match; `in_names` is 0 for those whose names alone hold all terms, else 1.
 /// Parameters: `$all`, `$names` as [`match_params`] made them.

@@ -20,6 +20,7 @@ pub mod checks;
 pub mod exports;
 pub mod feeds;
 pub mod goods;
+pub mod lists;
 pub mod live;
 pub mod looks;
 pub mod members;

@@ -146,6 +146,20 @@ pub fn query(text: &str, loose: bool) -> Vec<Term> {
     terms
 }
 
+/// What was typed, as it sounds: for a last try when the characters are wrong
+/// (牛乃 sounds as 牛奶 does). Names are found by their beginning.
+pub fn query_by_sound(text: &str) -> Vec<Term> {
+    let sound = |run: &str| {
+        let sounds: String = run.chars().filter_map(|c| c.to_pinyin().map(pinyin::Pinyin::plain)).collect();
+        Term { word: sounds.replace('ü', "v"), prefix: true }
+    };
+    let runs = runs(text);
+    let mut terms: Vec<Term> = runs.iter().map(|(han, run)| if *han { sound(run) } else { latin_term(run) }).collect();
+    terms.retain(|term| !term.word.is_empty());
+    terms.truncate(TERMS_MAX);
+    terms
+}
+
 fn latin_term(run: &str) -> Term {
     let is_barcode = run.len() >= 8 && run.bytes().all(|b| b.is_ascii_digit());
     // "eggs" finds egg: English plurals are looked for by their stem.
@@ -197,6 +211,14 @@ mod tests {
         }
         assert!(!finds("酸奶", &milk, false));
         assert!(finds("脂奶", &milk, true), "by characters");
+    }
+
+    #[test]
+    fn wrong_characters_find_by_their_sound() {
+        let milk = tokens(&["蒙牛 全脂纯牛奶 950ml"]);
+        let terms = query_by_sound("牛乃 950");
+        assert_eq!(terms.iter().map(|t| t.word.as_str()).collect::<Vec<_>>(), ["niunai", "950"]);
+        assert!(terms.iter().all(|term| milk.iter().any(|t| t.starts_with(&term.word))), "{milk:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use store::Conn;
 use store::catalogue::{Filter, SkuInStore, Slim};
-use store::tokens;
+use store::tokens::{self, Term};
 
 /// Products that a list holds at most.
 const LIST_MAX: u32 = 1_000;
@@ -43,9 +43,11 @@ impl Shop {
         };
         let mut filter = filter(&query, &viewer, category.as_ref());
         let mut found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
-        if found.is_empty() && tokens::has_han(&query.text) {
-            filter.terms = tokens::query(&query.text, true);
-            found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
+        for terms in other_tries(&query.text) {
+            if found.is_empty() {
+                filter.terms = terms;
+                found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
+            }
         }
         let nothing_typed = filter.terms.is_empty() && !query.text.trim().is_empty();
         if nothing_typed {
@@ -75,8 +77,10 @@ impl Shop {
         let mut conn = self.store().read().await?;
         let limit = u32::try_from(SUGGESTIONS_MAX * 2).unwrap_or(20);
         let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
-        if rows.is_empty() && tokens::has_han(text) {
-            rows = store::catalogue::suggest(&mut conn, &visit.store, &tokens::query(text, true), limit).await?;
+        for terms in other_tries(text) {
+            if rows.is_empty() {
+                rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
+            }
         }
         for row in rows {
             let name = visit.lang.pick(&row.1, &row.2).to_owned();
@@ -86,6 +90,16 @@ impl Shop {
         }
         Ok(found)
     }
+}
+
+/// What else is looked for when nothing is found for Chinese words: their
+/// characters, then what they sound like.
+fn other_tries(text: &str) -> Vec<Vec<Term>> {
+    if !tokens::has_han(text) {
+        return Vec::new();
+    }
+    let tries = [tokens::query(text, true), tokens::query_by_sound(text)];
+    tries.into_iter().filter(|terms| !terms.is_empty()).collect()
 }
 
 /// Categories whose name begins with the text, in either language; at most three.

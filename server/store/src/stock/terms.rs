@@ -86,11 +86,11 @@ pub async fn set_terms(conn: &mut Conn, store: &StoreId, rows: &[PoolTerms]) -> 
         let pools: Vec<PoolId> = part.iter().map(|row| row.pool.clone()).collect();
         let have = by_pool(lock(conn, store, &pools).await?);
         let sql = format!(
-            "WITH v (pool_id, policy, normal, promo, promo_today, safety) AS (VALUES {})
+            "WITH v (pool_id, policy, normal, promo, promo_today, sales, safety) AS (VALUES {})
              UPDATE stock SET policy = v.policy, dms_normal_milli = v.normal, dms_promo_milli = v.promo,
-             promo_today = v.promo_today, safety = v.safety
+             promo_today = v.promo_today, sales = v.sales, safety = v.safety
              FROM v WHERE stock.store_id = $1 AND stock.pool_id = v.pool_id",
-            values(2, part.len(), 6)
+            values(2, part.len(), 7)
         );
         let mut vals = vec![Val::from(store)];
         for row in part {
@@ -101,6 +101,7 @@ pub async fn set_terms(conn: &mut Conn, store: &StoreId, rows: &[PoolTerms]) -> 
                 Val::from(row.dms.normal_milli),
                 Val::from(row.dms.promo_milli),
                 Val::from(row.promo_today),
+                Val::from(row.dms.for_day(row.promo_today)),
                 Val::from(units(row.policy, on_hand, row.dms.for_day(row.promo_today))),
             ]);
         }

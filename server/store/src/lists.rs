@@ -1,0 +1,410 @@
+//! Finding goods for lists: categories, searches, deals, suggestions, what sells most.
+//!
+//! A list costs what it shows, not what the catalogue holds. What sells most
+//! is a walk along the index `stock_sales` that stops when enough is found. A
+//! category or a search with few goods is ranked whole. One with [`Size::Many`]
+//! is ranked among the store's best sellers and as many others as fill a list:
+//! its best sellers come first in their order, and its tail is cut.
+
+use crate::catalogue::{SkuInStore, by_id};
+use crate::conn::{Kind, list};
+use crate::dialect::{self, Part};
+use crate::tokens::Term;
+use crate::{Conn, Result, Val, vals};
+use domain::ids::{CategoryId, SkuId, StoreId};
+use domain::view::Sort;
+use domain::{Fen, Millis};
+use sqlx::{AssertSqlSafe, FromRow};
+use std::collections::HashMap;
+
+/// Hits of a search that are ranked whole.
+const HITS_FEW: usize = 4_000;
+/// Goods of categories and deals that are ranked whole.
+const SCOPE_FEW: usize = 2_000;
+/// Hits in names up to which suggestions are ranked whole.
+const NAMED_FEW: usize = 1_000;
+/// Best sellers of a store that are looked through for a list of many.
+const BEST: usize = 2_000;
+/// Others that fill up a list of many.
+const OTHERS: usize = 1_000;
+
+/// The store keeps it and at least one pack is sellable; `$2` is the time.
+const BUYABLE: &str = "s.on_hand - s.reserved - s.safety >= k.pack_size
+    AND (s.counted_until IS NULL OR s.counted_until > $2)";
+
+/// `k` with its stock `s` in the store. `CROSS JOIN` keeps SQLite to the order
+/// in which the tables are named; to PostgreSQL it is a join like any other.
+const IN_STORE: &str = "CROSS JOIN stock s";
+const SAME_POOL: &str = "s.store_id = $1 AND s.pool_id = k.pool_id";
+
+/// A SKU as a list sorts and filters it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slim {
+    /// Which SKU.
+    pub id: SkuId,
+    /// Its leaf category.
+    pub category: CategoryId,
+    /// Brand in Chinese.
+    pub brand_zh: String,
+    /// Brand in English.
+    pub brand_en: String,
+    /// Shelf price.
+    pub price: Fen,
+    /// Member price.
+    pub member_price: Option<Fen>,
+    /// Net content of a pack.
+    pub measure_amount: Option<i64>,
+}
+
+#[derive(Debug, FromRow)]
+struct SlimRow {
+    id: String,
+    category_id: String,
+    brand_zh: String,
+    brand_en: String,
+    price: i64,
+    member_price: Option<i64>,
+    measure_amount: Option<i64>,
+}
+
+impl From<SlimRow> for Slim {
+    fn from(row: SlimRow) -> Self {
+        Self {
+            id: SkuId::trusted(row.id),
+            category: CategoryId::trusted(row.category_id),
+            brand_zh: row.brand_zh,
+            brand_en: row.brand_en,
+            price: Fen(row.price),
+            member_price: row.member_price.map(Fen),
+            measure_amount: row.measure_amount,
+        }
+    }
+}
+
+/// What a list is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Terms that must all match; none: no search.
+    pub terms: Vec<Term>,
+    /// In one of these categories; `None`: in any.
+    pub categories: Option<Vec<CategoryId>>,
+    /// One of these SKUs, or in one of these categories; `None`: any.
+    pub among: Option<(Vec<SkuId>, Vec<CategoryId>)>,
+    /// Brand, in either language.
+    pub brand: Option<String>,
+    /// Diet mark that must be there.
+    pub diet: Option<String>,
+    /// Allergen that must not be there.
+    pub without: Option<String>,
+    /// At least one pack is sellable.
+    pub in_stock: bool,
+    /// Order.
+    pub sort: Sort,
+    /// Member prices hold.
+    pub is_member: bool,
+}
+
+/// How many goods a list is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// No word of the search is known.
+    None,
+    /// Few enough to rank them all.
+    Few,
+    /// So many that only the best sellers and some others are ranked.
+    Many,
+}
+
+/// SKUs of a store that pass a filter, in its order, at most `limit`.
+pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis, limit: u32) -> Result<Vec<Slim>> {
+    let size = size(conn, filter).await?;
+    if size == Size::None {
+        return Ok(Vec::new());
+    }
+    let (sql, vals) = find_sql(conn.kind(), store, filter, now, limit, size);
+    let rows: Vec<SlimRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    Ok(rows.into_iter().map(Slim::from).collect())
+}
+
+/// SKUs on sale in some categories of a store that can be bought now, what sells most first.
+pub async fn buyable_in(
+    conn: &mut Conn,
+    store: &StoreId,
+    categories: &[CategoryId],
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<SkuInStore>> {
+    let filter =
+        Filter { categories: Some(categories.to_vec()), in_stock: true, sort: Sort::Sales, ..Filter::default() };
+    let ids: Vec<SkuId> = find(conn, store, &filter, now, limit).await?.into_iter().map(|slim| slim.id).collect();
+    let items = by_id(conn, store, &ids).await?;
+    let mut items: HashMap<SkuId, SkuInStore> = items.into_iter().map(|item| (item.sku.id.clone(), item)).collect();
+    Ok(ids.iter().filter_map(|id| items.remove(id)).collect())
+}
+
+/// Counts as far as it matters: up to one more than few. One statement, or none
+/// where all goods are asked for, or an order that only a whole list has.
+async fn size(conn: &mut Conn, filter: &Filter) -> Result<Size> {
+    let by_sales = matches!(filter.sort, Sort::Relevance | Sort::Sales);
+    let (n, few) = if !filter.terms.is_empty() {
+        let (all, _) = dialect::match_params(conn.kind(), &filter.terms);
+        (count(conn, dialect::matches(conn.kind(), Part::All, 1), &[Val::from(all)], HITS_FEW).await?, HITS_FEW)
+    } else if by_sales && (filter.categories.is_some() || filter.among.is_some()) {
+        let mut vals = Vec::new();
+        let scope = scope(filter, &mut vals);
+        let sql = format!("SELECT k.num FROM sku k WHERE k.active = TRUE{scope}");
+        (count(conn, sql, &vals, SCOPE_FEW).await?.max(1), SCOPE_FEW)
+    } else {
+        (1, 1)
+    };
+    Ok(match n {
+        0 => Size::None,
+        n if by_sales && n > few => Size::Many,
+        _ => Size::Few,
+    })
+}
+
+/// How many rows a query has; at most one more than `few` are counted.
+async fn count(conn: &mut Conn, sql: String, vals: &[Val<'_>], few: usize) -> Result<usize> {
+    let sql = format!("SELECT COUNT(*) FROM ({sql} LIMIT {}) AS counted", few + 1);
+    Ok(usize::try_from(conn.int(AssertSqlSafe(sql), vals).await?).unwrap_or_default())
+}
+
+/// ` AND …`: in the filter's categories, and among its deals.
+fn scope<'a>(filter: &'a Filter, vals: &mut Vec<Val<'a>>) -> String {
+    let mut cond = String::new();
+    if let Some(categories) = &filter.categories {
+        cond = format!(" AND {}", one_of("k.category_id", categories.iter().map(Val::from), vals));
+    }
+    if let Some((skus, categories)) = &filter.among {
+        let skus = one_of("k.id", skus.iter().map(Val::from), vals);
+        let categories = one_of("k.category_id", categories.iter().map(Val::from), vals);
+        cond = format!("{cond} AND ({skus} OR {categories})");
+    }
+    cond
+}
+
+/// What a SKU `k` with its stock `s` must be for a filter.
+fn condition<'a>(filter: &'a Filter, vals: &mut Vec<Val<'a>>) -> String {
+    // Every parameter has a use, so that PostgreSQL knows its type.
+    let stock = if filter.in_stock { BUYABLE } else { "$2 >= 0" };
+    let mut cond = format!("k.active = TRUE AND {stock}{}", scope(filter, vals));
+    if let Some(brand) = &filter.brand {
+        vals.push(Val::from(brand));
+        cond = format!("{cond} AND ${n} IN (k.brand_zh, k.brand_en)", n = vals.len());
+    }
+    for (column, word, not) in [("k.diet", &filter.diet, ""), ("k.allergens", &filter.without, "NOT ")] {
+        if let Some(word) = word {
+            vals.push(Val::from(format!("%;{};%", word.replace(['%', '_', ';'], ""))));
+            cond = format!("{cond} AND {column} {not}LIKE ${}", vals.len());
+        }
+    }
+    cond
+}
+
+/// The statement of [`find`]: parts that are ours, values as parameters.
+fn find_sql<'a>(
+    kind: Kind,
+    store: &'a StoreId,
+    filter: &'a Filter,
+    now: Millis,
+    limit: u32,
+    size: Size,
+) -> (String, Vec<Val<'a>>) {
+    let mut vals = vec![Val::from(store), Val::from(now)];
+    let searched = !filter.terms.is_empty();
+    if searched {
+        let (all, names) = dialect::match_params(kind, &filter.terms);
+        vals.extend([Val::from(all), Val::from(names)]);
+    }
+    let cond = condition(filter, &mut vals);
+    let everything = filter.categories.is_none() && filter.among.is_none();
+    let hit = match (searched, size) {
+        (true, Size::Many) => Some(many_hits(kind, filter, &cond, &mut vals)),
+        (true, _) => Some(dialect::hits(kind, 3, 4)),
+        (false, Size::Many) => Some(many_in_scope(filter, &cond)),
+        (false, _) => None,
+    };
+    let (with, from, joined, rank) = match hit {
+        Some(hit) => {
+            let from = format!("hit CROSS JOIN sku k {IN_STORE}");
+            (format!("WITH hit AS ({hit}) "), from, "k.num = hit.num AND ", "hit.in_names, ")
+        }
+        None if everything => (String::new(), "stock s CROSS JOIN sku k".to_owned(), "", ""),
+        None => (String::new(), format!("sku k {IN_STORE}"), "", ""),
+    };
+    let price = if filter.is_member { "COALESCE(k.member_price, k.price)" } else { "k.price" };
+    // Where all goods are walked, those that sell alike come as the index has them.
+    let sales = if everything && !searched { "s.sales DESC, s.pool_id" } else { "s.sales DESC" };
+    let order = match filter.sort {
+        Sort::Relevance => format!("{rank}{sales}"),
+        Sort::Sales => sales.to_owned(),
+        Sort::PriceUp => format!("{price}, {sales}"),
+        Sort::PriceDown => format!("{price} DESC, {sales}"),
+        Sort::UnitPrice => format!("{price} * 100000 / COALESCE(k.measure_amount, 1), {sales}"),
+    };
+    vals.push(Val::from(limit));
+    let sql = format!(
+        "{with}SELECT k.id, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount
+         FROM {from} WHERE {joined}{SAME_POOL} AND {cond} ORDER BY {order}, k.code LIMIT ${}",
+        vals.len()
+    );
+    (sql, vals)
+}
+
+/// The best sellers of the store, as `s`: read from the index alone where no level is asked for.
+fn best(filter: &Filter) -> String {
+    let levels = if filter.in_stock { ", on_hand, reserved, safety, counted_until" } else { "" };
+    format!("(SELECT pool_id{levels} FROM stock WHERE store_id = $1 ORDER BY sales DESC, pool_id LIMIT {BEST}) s")
+}
+
+/// The condition as it filters SKUs that are found by their pool: the
+/// categories' index is of no use there, and must not tempt the planner.
+fn by_pool(cond: &str) -> String {
+    cond.replace("k.category_id IN", "(k.category_id || '') IN").replace("k.id IN", "(k.id || '') IN")
+}
+
+/// `hit (num, in_names)` of categories with many goods.
+fn many_in_scope(filter: &Filter, cond: &str) -> String {
+    format!(
+        "SELECT num, MIN(c) AS in_names FROM (
+         SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k WHERE k.pool_id = s.pool_id AND {by_pool}
+         UNION ALL SELECT num, c FROM (
+         SELECT k.num, 0 AS c FROM sku k {IN_STORE} WHERE {SAME_POOL} AND {cond} LIMIT {OTHERS}) AS other
+         ) AS near GROUP BY num",
+        best = best(filter),
+        by_pool = by_pool(cond)
+    )
+}
+
+/// `hit (num, in_names)` of a search with many hits; `$3` and `$4` are its [`dialect::match_params`].
+fn many_hits<'a>(kind: Kind, filter: &'a Filter, cond: &str, vals: &mut Vec<Val<'a>>) -> String {
+    let some = |part, c, param, name| {
+        format!(
+            "SELECT num, c FROM (SELECT k.num, {c} AS c FROM ({}) m CROSS JOIN sku k {IN_STORE}
+             WHERE k.num = m.num AND {SAME_POOL} AND {cond} LIMIT {OTHERS}) AS {name}",
+            dialect::matches(kind, part, param)
+        )
+    };
+    let (all, names) = (some(Part::All, 1, 3, "worded"), some(Part::Names, 0, 4, "named"));
+    format!(
+        "SELECT num, MIN(c) AS in_names FROM (
+         SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k CROSS JOIN sku_search x
+         WHERE k.pool_id = s.pool_id AND x.{key} = k.num AND {by_pool}{named}
+         UNION ALL {names} UNION ALL {all}) AS near GROUP BY num",
+        best = best(filter),
+        key = dialect::search_key(kind),
+        by_pool = by_pool(cond),
+        named = named(&filter.terms, vals),
+    )
+}
+
+/// ` AND …`: the names of a row `x` of the search index hold all terms. For a
+/// walk over goods, where it costs less than the index.
+fn named<'a>(terms: &[Term], vals: &mut Vec<Val<'a>>) -> String {
+    let mut cond = String::new();
+    for term in terms {
+        vals.push(Val::from(format!("% {}{}", term.word, if term.prefix { "%" } else { " %" })));
+        cond = format!("{cond} AND ' ' || x.names || ' ' LIKE ${}", vals.len());
+    }
+    cond
+}
+
+/// `column IN (…)`, or what never holds for an empty list.
+fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec<Val<'a>>) -> String {
+    let first = vals.len() + 1;
+    vals.extend(items.take(10_000));
+    let count = vals.len() + 1 - first;
+    if count == 0 { "1 = 0".to_owned() } else { format!("{column} IN ({})", list(first, count)) }
+}
+
+/// Names of products that match, for suggestions: (code, name in Chinese, name
+/// in English); those found by their name first, what sells most first. Two statements.
+pub async fn suggest(
+    conn: &mut Conn,
+    store: &StoreId,
+    terms: &[Term],
+    limit: u32,
+) -> Result<Vec<(String, String, String)>> {
+    let (_, names) = dialect::match_params(conn.kind(), terms);
+    let n = count(conn, dialect::matches(conn.kind(), Part::Names, 1), &[Val::from(names)], NAMED_FEW).await?;
+    let size = if n > NAMED_FEW { Size::Many } else { Size::Few };
+    let (sql, vals) = suggest_sql(conn.kind(), store, terms, limit, size);
+    conn.all(AssertSqlSafe(sql), &vals).await
+}
+
+/// The statement of [`suggest`]. What many names hold is met soon on a walk
+/// over what sells most; else the names' hits and some others are ranked.
+fn suggest_sql<'a>(kind: Kind, store: &'a StoreId, terms: &[Term], limit: u32, size: Size) -> (String, Vec<Val<'a>>) {
+    let mut vals = vec![Val::from(store), Val::from(limit)];
+    let sql = if size == Size::Many {
+        format!(
+            "SELECT k.code, k.name_zh, k.name_en FROM stock s CROSS JOIN sku k CROSS JOIN sku_search x
+             WHERE {SAME_POOL} AND x.{} = k.num AND k.active = TRUE{}
+             ORDER BY s.sales DESC, s.pool_id, k.code LIMIT $2",
+            dialect::search_key(kind),
+            named(terms, &mut vals)
+        )
+    } else {
+        let (all, names) = dialect::match_params(kind, terms);
+        vals.extend([Val::from(all), Val::from(names)]);
+        format!(
+            "WITH hit AS (SELECT num, MIN(c) AS in_names FROM (
+             SELECT num, 0 AS c FROM ({}) AS named
+             UNION ALL SELECT num, 1 AS c FROM ({} LIMIT {OTHERS}) AS worded) AS near GROUP BY num)
+             SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
+             WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
+             ORDER BY hit.in_names, s.sales DESC, k.code LIMIT $2",
+            dialect::matches(kind, Part::Names, 4),
+            dialect::matches(kind, Part::All, 3)
+        )
+    };
+    (sql, vals)
+}
+
+const POPULAR: &str = "SELECT k.id FROM stock s CROSS JOIN sku k
+    WHERE s.store_id = $1 AND k.pool_id = s.pool_id AND k.active = TRUE
+    AND s.on_hand - s.reserved - s.safety >= k.pack_size
+    AND (s.counted_until IS NULL OR s.counted_until > $2)
+    ORDER BY s.sales DESC, s.pool_id, k.code LIMIT $3";
+
+/// SKUs that sell most in a store and can be bought now.
+pub async fn popular(conn: &mut Conn, store: &StoreId, now: Millis, limit: u32) -> Result<Vec<SkuId>> {
+    let rows: Vec<(String,)> = conn.all(POPULAR, vals![store, now, limit]).await?;
+    Ok(rows.into_iter().map(|(id,)| SkuId::trusted(id)).collect())
+}
+
+/// A statement of this module with its parameters, for a look at its plan.
+#[cfg(feature = "testing")]
+#[derive(Clone, Debug)]
+pub struct Statement<'a> {
+    /// What it is for.
+    pub name: &'static str,
+    /// The statement.
+    pub sql: String,
+    /// Its parameters.
+    pub vals: Vec<Val<'a>>,
+}
+
+/// The statements that pages wait for: lists of each kind, of few and of many
+/// goods, suggestions, and what sells most.
+#[cfg(feature = "testing")]
+pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static str, Filter)]) -> Vec<Statement<'a>> {
+    let (now, limit) = (Millis(1), 10);
+    let mut all = Vec::new();
+    for (name, filter) in filters {
+        let by_sales = matches!(filter.sort, Sort::Relevance | Sort::Sales);
+        let bounded = !filter.terms.is_empty() || filter.categories.is_some() || filter.among.is_some();
+        for size in [Size::Few, Size::Many].into_iter().take(if by_sales && bounded { 2 } else { 1 }) {
+            let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
+            all.push(Statement { name, sql, vals });
+            if !filter.terms.is_empty() {
+                let (sql, vals) = suggest_sql(kind, store, &filter.terms, limit, size);
+                all.push(Statement { name, sql, vals });
+            }
+        }
+    }
+    let vals = vec![Val::from(store), Val::from(now), Val::from(limit)];
+    all.push(Statement { name: "popular", sql: POPULAR.to_owned(), vals });
+    all
+}
