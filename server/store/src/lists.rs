@@ -252,23 +252,24 @@ fn find_sql<'a>(
     (sql, vals)
 }
 
-/// The best sellers of the store, as `s`: read from the index alone where no level is asked for.
+/// The best sellers of the store, as `b`: read from the index alone where no level is asked for.
 fn best(filter: &Filter) -> String {
     let levels = if filter.in_stock { ", on_hand, reserved, safety, counted_until" } else { "" };
-    format!("(SELECT pool_id{levels} FROM stock WHERE store_id = $1 ORDER BY sales DESC, pool_id LIMIT {BEST}) s")
+    format!("(SELECT pool_id{levels} FROM stock WHERE store_id = $1 ORDER BY sales DESC, pool_id LIMIT {BEST}) b")
 }
 
-/// The condition as it filters SKUs that are found by their pool: the
+/// The condition as it filters SKUs that are found by a pool of the [`best`]: the
 /// categories' index is of no use there, and must not tempt the planner.
 fn by_pool(cond: &str) -> String {
-    cond.replace("k.category_id IN", "(k.category_id || '') IN").replace("k.id IN", "(k.id || '') IN")
+    let cond = cond.replace("k.category_id IN", "(k.category_id || '') IN").replace("k.id IN", "(k.id || '') IN");
+    cond.replace(" s.", " b.").replace("(s.", "(b.")
 }
 
 /// `hit (num, in_names)` of categories with many goods.
 fn many_in_scope(filter: &Filter, cond: &str) -> String {
     format!(
         "SELECT num, MIN(c) AS in_names FROM (
-         SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k WHERE k.pool_id = s.pool_id AND {by_pool}
+         SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k WHERE k.pool_id = b.pool_id AND {by_pool}
          UNION ALL SELECT num, c FROM (
          SELECT k.num, 0 AS c FROM sku k {IN_STORE} WHERE {SAME_POOL} AND {cond} LIMIT {OTHERS}) AS other
          ) AS near GROUP BY num",
@@ -278,7 +279,7 @@ fn many_in_scope(filter: &Filter, cond: &str) -> String {
 }
 
 /// `hit (num, in_names)` of a search with many hits; `$3` and `$4` are its [`dialect::match_params`].
-fn many_hits<'a>(kind: Kind, filter: &'a Filter, cond: &str, vals: &mut Vec<Val<'a>>) -> String {
+fn many_hits(kind: Kind, filter: &Filter, cond: &str, vals: &mut Vec<Val<'_>>) -> String {
     let some = |part, c, param, name| {
         format!(
             "SELECT num, c FROM (SELECT k.num, {c} AS c FROM ({}) m CROSS JOIN sku k {IN_STORE}
@@ -290,7 +291,7 @@ fn many_hits<'a>(kind: Kind, filter: &'a Filter, cond: &str, vals: &mut Vec<Val<
     format!(
         "SELECT num, MIN(c) AS in_names FROM (
          SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k CROSS JOIN sku_search x
-         WHERE k.pool_id = s.pool_id AND x.{key} = k.num AND {by_pool}{named}
+         WHERE k.pool_id = b.pool_id AND x.{key} = k.num AND {by_pool}{named}
          UNION ALL {names} UNION ALL {all}) AS near GROUP BY num",
         best = best(filter),
         key = dialect::search_key(kind),
@@ -301,7 +302,7 @@ fn many_hits<'a>(kind: Kind, filter: &'a Filter, cond: &str, vals: &mut Vec<Val<
 
 /// ` AND …`: the names of a row `x` of the search index hold all terms. For a
 /// walk over goods, where it costs less than the index.
-fn named<'a>(terms: &[Term], vals: &mut Vec<Val<'a>>) -> String {
+fn named(terms: &[Term], vals: &mut Vec<Val<'_>>) -> String {
     let mut cond = String::new();
     for term in terms {
         vals.push(Val::from(format!("% {}{}", term.word, if term.prefix { "%" } else { " %" })));

@@ -73,9 +73,7 @@ fn is_scan(line: &str, sql: &str) -> bool {
         .iter()
         .any(|table| name == *table || [" ", "\n"].iter().any(|end| sql.contains(&format!(" {table} {name}{end}"))));
     let virtual_rows = line.contains("VIRTUAL TABLE INDEX 0:M") || line.contains("VIRTUAL TABLE INDEX 0:=");
-    // `best` sellers are a bounded subquery under the alias of the table.
-    let bounded = name == "s" && sql.contains("LIMIT 2000) s");
-    big && !virtual_rows && !bounded
+    big && !virtual_rows
 }
 
 fn sku(n: i64) -> SkuRecord {

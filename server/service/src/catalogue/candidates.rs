@@ -66,7 +66,7 @@ fn around<'a>(viewer: &'a Viewer<'_>, item: &'a SkuInStore) -> &'a CategoryId {
 }
 
 /// Ranked candidates of each SKU: of the same category first, then of its
-/// neighbours. Three statements.
+/// neighbours. Five statements.
 pub(super) async fn ranked(
     conn: &mut Conn,
     viewer: &Viewer<'_>,

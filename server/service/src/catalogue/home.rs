@@ -14,7 +14,7 @@ const ROW: u32 = 12;
 
 impl Shop {
     /// The first page: banners, categories, today's deals, what the member bought,
-    /// what sells most. At most six statements.
+    /// what sells most. At most eight statements.
     pub async fn home(&self, visit: &Visit) -> Result<HomePage> {
         let mut conn = self.store().read().await?;
         let viewer = Viewer::load(self, &mut conn, visit).await?;

@@ -29,7 +29,7 @@ impl Shop {
     }
 
     /// A page of products: of a category and everything below it, of a search, of
-    /// deals, or all of them together. At most six statements.
+    /// deals, or all of them together. At most nine statements.
     ///
     /// # Errors
     /// `not_found` for an unknown category.

@@ -13,7 +13,7 @@ use store::catalogue::SkuInStore;
 use store::offers::OfferRecord;
 
 impl Shop {
-    /// A product's page. At most eight statements.
+    /// A product's page. At most ten statements.
     ///
     /// # Errors
     /// `not_found` for an unknown code or what is off the shelf.
