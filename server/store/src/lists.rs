@@ -107,7 +107,7 @@ pub struct Filter {
 /// How many goods a list is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// No word of the search is known.
+    /// None: no word of the search is known, or the categories are empty.
     None,
     /// Few enough to rank them all.
     Few,
@@ -145,29 +145,37 @@ pub async fn buyable_in(
 /// Counts as far as it matters: up to one more than few. One statement, or none
 /// where all goods are asked for, or an order that only a whole list has.
 async fn size(conn: &mut Conn, filter: &Filter) -> Result<Size> {
-    let by_sales = matches!(filter.sort, Sort::Relevance | Sort::Sales);
-    let (n, few) = if !filter.terms.is_empty() {
-        let (all, _) = dialect::match_params(conn.kind(), &filter.terms);
-        (count(conn, dialect::matches(conn.kind(), Part::All, 1), &[Val::from(all)], HITS_FEW).await?, HITS_FEW)
-    } else if by_sales && (filter.categories.is_some() || filter.among.is_some()) {
-        let mut vals = Vec::new();
-        let scope = scope(filter, &mut vals);
-        let sql = format!("SELECT k.num FROM sku k WHERE k.active = TRUE{scope}");
-        (count(conn, sql, &vals, SCOPE_FEW).await?.max(1), SCOPE_FEW)
-    } else {
-        (1, 1)
-    };
+    let Some((sql, vals, few)) = size_sql(conn.kind(), filter) else { return Ok(Size::Few) };
+    let n = usize::try_from(conn.int(AssertSqlSafe(sql), &vals).await?).unwrap_or_default();
     Ok(match n {
         0 => Size::None,
-        n if by_sales && n > few => Size::Many,
+        n if n > few && is_by_sales(filter) => Size::Many,
         _ => Size::Few,
     })
 }
 
+fn is_by_sales(filter: &Filter) -> bool {
+    matches!(filter.sort, Sort::Relevance | Sort::Sales)
+}
+
+/// The statement of [`size`], and how many are few.
+fn size_sql(kind: Kind, filter: &Filter) -> Option<(String, Vec<Val<'_>>, usize)> {
+    if !filter.terms.is_empty() {
+        let (all, _) = dialect::match_params(kind, &filter.terms);
+        Some((count_sql(&dialect::matches(kind, Part::All, 1), HITS_FEW), vec![Val::from(all)], HITS_FEW))
+    } else if is_by_sales(filter) && (filter.categories.is_some() || filter.among.is_some()) {
+        let mut vals = Vec::new();
+        let scope = scope(filter, &mut vals);
+        let sql = format!("SELECT k.num FROM sku k WHERE k.active = TRUE{scope}");
+        Some((count_sql(&sql, SCOPE_FEW), vals, SCOPE_FEW))
+    } else {
+        None
+    }
+}
+
 /// How many rows a query has; at most one more than `few` are counted.
-async fn count(conn: &mut Conn, sql: String, vals: &[Val<'_>], few: usize) -> Result<usize> {
-    let sql = format!("SELECT COUNT(*) FROM ({sql} LIMIT {}) AS counted", few + 1);
-    Ok(usize::try_from(conn.int(AssertSqlSafe(sql), vals).await?).unwrap_or_default())
+fn count_sql(sql: &str, few: usize) -> String {
+    format!("SELECT COUNT(*) FROM ({sql} LIMIT {}) AS counted", few + 1)
 }
 
 /// ` AND …`: in the filter's categories, and among its deals.
@@ -177,9 +185,15 @@ fn scope<'a>(filter: &'a Filter, vals: &mut Vec<Val<'a>>) -> String {
         cond = format!(" AND {}", one_of("k.category_id", categories.iter().map(Val::from), vals));
     }
     if let Some((skus, categories)) = &filter.among {
-        let skus = one_of("k.id", skus.iter().map(Val::from), vals);
-        let categories = one_of("k.category_id", categories.iter().map(Val::from), vals);
-        cond = format!("{cond} AND ({skus} OR {categories})");
+        // A part that never holds would keep SQLite from the indexes of the other.
+        let mut parts = Vec::new();
+        if !skus.is_empty() || categories.is_empty() {
+            parts.push(one_of("k.id", skus.iter().map(Val::from), vals));
+        }
+        if !categories.is_empty() {
+            parts.push(one_of("k.category_id", categories.iter().map(Val::from), vals));
+        }
+        cond = format!("{cond} AND ({})", parts.join(" OR "));
     }
     cond
 }
@@ -328,7 +342,8 @@ pub async fn suggest(
     limit: u32,
 ) -> Result<Vec<(String, String, String)>> {
     let (_, names) = dialect::match_params(conn.kind(), terms);
-    let n = count(conn, dialect::matches(conn.kind(), Part::Names, 1), &[Val::from(names)], NAMED_FEW).await?;
+    let sql = count_sql(&dialect::matches(conn.kind(), Part::Names, 1), NAMED_FEW);
+    let n = usize::try_from(conn.int(AssertSqlSafe(sql), vals![names]).await?).unwrap_or_default();
     let size = if n > NAMED_FEW { Size::Many } else { Size::Few };
     let (sql, vals) = suggest_sql(conn.kind(), store, terms, limit, size);
     conn.all(AssertSqlSafe(sql), &vals).await
@@ -394,9 +409,10 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
     let (now, limit) = (Millis(1), 10);
     let mut all = Vec::new();
     for (name, filter) in filters {
-        let by_sales = matches!(filter.sort, Sort::Relevance | Sort::Sales);
-        let bounded = !filter.terms.is_empty() || filter.categories.is_some() || filter.among.is_some();
-        for size in [Size::Few, Size::Many].into_iter().take(if by_sales && bounded { 2 } else { 1 }) {
+        let counted = size_sql(kind, filter);
+        let sizes = if counted.is_some() && is_by_sales(filter) { 2 } else { 1 };
+        all.extend(counted.map(|(sql, vals, _)| Statement { name: "a size", sql, vals }));
+        for size in [Size::Few, Size::Many].into_iter().take(sizes) {
             let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
             all.push(Statement { name, sql, vals });
             if !filter.terms.is_empty() {
