@@ -4,7 +4,7 @@
 
 use crate::build::{self, Mode, site::Site};
 use crate::postgres::{Postgres, Sync};
-use crate::proc::{cargo, command, run};
+use crate::proc::{command, run};
 use crate::{Error, Result, paths, setup};
 use clap::Args;
 use serde_json::{Value, json};
@@ -37,17 +37,11 @@ pub fn bench(args: &BenchArgs) -> Result {
         return Ok(());
     }
     if !args.no_build {
-        build::build(Mode::Release)?;
-        build_load()?;
+        build::build_with_load()?;
     }
     let json = if args.json { &["--json"][..] } else { &[] };
     let rest: Vec<&str> = json.iter().copied().chain(args.rest.iter().map(String::as_str)).collect();
     load(&args.name, &rest, Sync::Full)
-}
-
-/// Builds the crate `bench`.
-fn build_load() -> Result {
-    run(&mut cargo(&["build", "--release", "-p", "bench"]))
 }
 
 /// Runs a bench of the crate `bench` on the release binary, beside a PostgreSQL.
@@ -62,14 +56,12 @@ fn load(name: &str, args: &[&str], sync: Sync) -> Result {
 /// Kills, cuts and confuses the shop under load, and proves its books.
 pub fn faults(rest: &[String]) -> Result {
     setup::setup(setup::Need { browser: false, tests: true })?;
-    build::build(Mode::Release)?;
-    build_load()?;
+    build::build_with_load()?;
     load("faults", &rest.iter().map(String::as_str).collect::<Vec<_>>(), Sync::Full)
 }
 
-/// The short form for every test run; the release build is there.
+/// The short form for every test run; what it runs is built.
 pub fn few_faults() -> Result {
-    build_load()?;
     load("faults", &["--kills", "3", "--cuts", "3", "--gone", "20", "--calls", "20"], Sync::Off)
 }
 

@@ -61,6 +61,14 @@ pub fn build(mode: Mode) -> Result<Site> {
     Ok(site)
 }
 
+/// Builds everything in release, and the load that benches and faults put on
+/// it: at once, since apart the two would have their libraries compiled twice.
+pub fn build_with_load() -> Result {
+    let site = site(Mode::Release)?;
+    let mut cargo = server_command(Mode::Release, &site);
+    run(cargo.args(["-p", "bench", "--bin", "zaijia-bench"]))
+}
+
 /// Builds what the browser gets.
 pub fn site(mode: Mode) -> Result<Site> {
     let front = front::build(mode)?;
@@ -74,10 +82,15 @@ pub fn site_again(mode: Mode) -> Result<Site> {
 
 /// Builds the server; it must know the site, since release embeds it.
 pub fn server(mode: Mode, site: &Site) -> Result {
+    run(&mut server_command(mode, site))
+}
+
+fn server_command(mode: Mode, site: &Site) -> Command {
     let mut cargo = cargo(&["build", "-p", "server", "--bin", "zaijia"]);
     if mode == Mode::Release {
-        cargo.args(["--release", "--features", "embed"]);
+        cargo.args(["--release", "--features", "server/embed"]);
     }
     cargo.env("ZAIJIA_SITE", paths::site()).env("ZAIJIA_SITE_HASH", &site.hash);
-    run(mode.flags(&mut cargo))
+    mode.flags(&mut cargo);
+    cargo
 }

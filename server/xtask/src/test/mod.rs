@@ -98,7 +98,7 @@ impl Step {
             Self::WasmTree => wasm_tree::check(),
             Self::Unit => unit(rest, closing),
             Self::Doc => run(&mut cargo(&["test", "--quiet", "--doc"])),
-            Self::Build => build::build(Mode::Release).map(|_| ()),
+            Self::Build => build::build_with_load(),
             Self::Size => bench::check_size(),
             Self::Faults => bench::few_faults(),
             Self::Browser => browser(rest, closing),
