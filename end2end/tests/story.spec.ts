@@ -51,7 +51,7 @@ for (const lang of LANGS) {
     await test.step('address, slot, coupon', async () => {
       await fillAddress(page, t);
       // The first slot that is open; slots close and fill up with the day.
-      await page.getByRole('region', { name: t('checkout.slot') }).locator('input[type=radio]:enabled').first().check();
+      await page.getByRole('region', { name: t('checkout.slot') }).locator('input[type=radio]:enabled:visible').last().check();
       const coupons = page.getByRole('group', { name: t('checkout.coupons') });
       await coupons.getByRole('radio', { name: t.pick('新人券', 'Welcome coupon') }).check();
       const recalculate = coupons.getByRole('button', { name: t('checkout.recalculate') });
