@@ -4,7 +4,7 @@
 use crate::conn::{list, values};
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
-use domain::ids::{AddressId, MemberId, PoolId, SkuId, StoreId};
+use domain::ids::{AddressId, MemberId, SkuId, StoreId};
 
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -427,16 +427,4 @@ pub async fn delivery_area(conn: &mut Conn, store: &StoreId) -> Result<Option<(i
 /// Version and state of a member's order, by its code.
 pub async fn order_version(conn: &mut Conn, member: &MemberId, code: &str) -> Result<Option<(i64, String)>> {
     conn.opt("SELECT version, state FROM orders WHERE code = $1 AND member_id = $2", vals![code, member]).await
-}
-
-/// The SKUs sold from these pools (at most 500 of them).
-pub async fn skus_of_pools(conn: &mut Conn, pools: &[&PoolId]) -> Result<Vec<String>> {
-    let pools = &pools[..pools.len().min(500)];
-    if pools.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!("SELECT id FROM sku WHERE pool_id IN ({})", crate::conn::list(1, pools.len()));
-    let vals: Vec<crate::Val<'_>> = pools.iter().map(|pool| crate::Val::from(*pool)).collect();
-    let rows: Vec<(String,)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
 }

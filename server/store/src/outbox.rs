@@ -15,7 +15,7 @@ use domain::Millis;
 pub struct OutboxRow {
     /// Which one.
     pub id: String,
-    /// What is to be done: `payment_open`, `payment_close`, `refund`, `sign_in_code`.
+    /// What is to be done: `payment_close`, `refund`, `sign_in_code`.
     pub kind: String,
     /// With what, JSON.
     pub payload: String,
