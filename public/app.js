@@ -1,27 +1,10 @@
 // Small things that make pages nicer and are not needed for anything: the
-// service worker, sheets as modal dialogs, steppers, prefetching.
+// service worker, sheets as modal dialogs, steppers.
 (() => {
   "use strict";
-  const nonce = document.currentScript && document.currentScript.nonce;
 
   if ("serviceWorker" in navigator) {
     addEventListener("load", () => navigator.serviceWorker.register("/sw.js").catch(() => {}));
-  }
-
-  // Prefetch what a pointer rests on. Reading pages only: nothing that acts.
-  if (HTMLScriptElement.supports && HTMLScriptElement.supports("speculationrules")) {
-    const rules = document.createElement("script");
-    rules.type = "speculationrules";
-    if (nonce) rules.nonce = nonce;
-    rules.textContent = JSON.stringify({
-      prefetch: [
-        {
-          where: { or: [{ href_matches: "/p/*" }, { href_matches: "/c/*" }, { href_matches: "/c" }, { href_matches: "/deals" }] },
-          eagerness: "moderate",
-        },
-      ],
-    });
-    document.head.append(rules);
   }
 
   // Sheets: the link's target opens as a modal dialog (focus inside, Escape,

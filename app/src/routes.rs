@@ -23,8 +23,13 @@ pub fn App() -> impl IntoView {
     provide_contexts(&visitor);
     let lang = visitor.lang;
     let shop = tr!(lang, words.shop);
+    // Leptos puts the title into the head as it is: what a search term or a product's name must not end is escaped here.
+    let titled = move |title: String| {
+        let title = title.replace('&', "&amp;").replace('<', "&lt;");
+        if title.is_empty() { shop.to_owned() } else { format!("{title} · {shop}") }
+    };
     view! {
-        <Title formatter=move |title: String| if title.is_empty() { shop.to_owned() } else { format!("{title} · {shop}") } />
+        <Title formatter=titled />
         <Router>
             <Frame>
                 <Routes fallback=NotFoundPage>

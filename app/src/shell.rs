@@ -11,6 +11,9 @@ use ui::components::{Flash, Icon};
 use ui::error::FormError;
 use ui::{AppError, format, tr};
 
+/// A pointer that rests on a link fetches the page behind it: pages to read, nothing that acts.
+const PREFETCH: &str = r#"{"prefetch":[{"where":{"or":[{"href_matches":"/p/*"},{"href_matches":"/c/*"},{"href_matches":"/c"},{"href_matches":"/deals"}]},"eagerness":"moderate"}]}"#;
+
 /// The HTML document. `App` is rendered into its body.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let visitor = visit();
@@ -38,6 +41,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <AutoReload options=options.clone() />
                 <HydrationScripts options islands=true />
                 <script src="/app.js" defer nonce=use_nonce()></script>
+                <script type="speculationrules" nonce=use_nonce() inner_html=PREFETCH></script>
                 <MetaTags />
             </head>
             <body>

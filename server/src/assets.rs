@@ -158,7 +158,7 @@ impl Assets {
 }
 
 /// Does the client take this encoding (with a weight above 0)?
-fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+pub fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|part| {
         let (name, weight) = part.split_once(';').unwrap_or((part, ""));
@@ -168,7 +168,7 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
 }
 
 /// Does the client have the content with this tag already?
-fn names(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+pub fn names(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == etag.as_bytes())
 }

@@ -47,6 +47,16 @@ pub struct Config {
     pub visitor_per_second: u32,
     /// Requests a second of one address on average (phones share addresses); 0 is without limit.
     pub address_per_second: u32,
+    /// Connections that may be open in this process, beside live streams; 0 is without limit.
+    pub connections: u32,
+    /// Connections of one address (phones share addresses); 0 is without limit. Behind a proxy all are the proxy's.
+    pub connections_per_address: u32,
+    /// Seconds in which the head of a connection's next request must have come.
+    pub head_s: u32,
+    /// Seconds in which a request must be answered (a stream: begun), its body read.
+    pub request_s: u32,
+    /// Seconds in which a client must take something of its answer.
+    pub stall_s: u32,
     /// Live streams that may be open in this process; 0 is without limit.
     pub streams: u32,
     /// Live streams of one visitor; 0 is without limit.
@@ -83,6 +93,11 @@ impl Default for Config {
             slot_days: 3,
             visitor_per_second: 50,
             address_per_second: 500,
+            connections: 10_000,
+            connections_per_address: 2_000,
+            head_s: 75,
+            request_s: 30,
+            stall_s: 60,
             streams: 20_000,
             streams_per_visitor: 32,
             streams_per_address: 5_000,

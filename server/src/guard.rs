@@ -5,11 +5,13 @@
 use crate::Server;
 use app::api::access::{Access, access};
 use app::api::cx::{Visitor, is_plain_form};
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::Code;
+use domain::view::Lang;
 use ui::AppError;
 
 /// Paths whose callers are no browsers and prove themselves by a token or a signature.
@@ -20,8 +22,13 @@ const EXEMPT: [&str; 2] = ["/api/v1/", "/api/pay/"];
 /// A browser says by `Sec-Fetch-Site` where a request comes from; an older one
 /// by `Origin`. A client that says neither is no browser and carries no
 /// visitor's cookie by itself.
-pub async fn same_site(State(server): State<Server>, request: Request, next: Next) -> Response {
-    if is_same_site(request.method(), request.uri().path(), request.headers(), &server.config.public_url()) {
+pub async fn same_site(State(server): State<Server>, mut request: Request, next: Next) -> Response {
+    let public_url = server.config.public_url();
+    if is_same_site(request.method(), request.uri().path(), request.headers(), &public_url) {
+        // A form that is refused leads back to the page that it says it came from: to one of this shop only.
+        if !comes_from_here(request.headers(), &public_url) {
+            request.headers_mut().remove(header::REFERER);
+        }
         return next.run(request).await;
     }
     tracing::warn!(path = request.uri().path(), "a cross-site request was refused");
@@ -47,6 +54,33 @@ fn is_same_site(method: &Method, path: &str, headers: &HeaderMap, public_url: &s
     }
 }
 
+/// Is the page that the request came from, if it names one, a page of this shop?
+fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let Some(referer) = text(header::REFERER) else { return true };
+    let origin = |url: &str| {
+        let start = url.find("://")? + 3;
+        let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+        matches!(&url[..start], "http://" | "https://").then(|| (start, end))
+    };
+    let Some((start, end)) = origin(referer) else { return false };
+    referer[..end] == *public_url || Some(&referer[start..end]) == text(header::HOST)
+}
+
+/// No error weighs more.
+const ERROR_BYTES: usize = 64 * 1024;
+
+/// The methods that anything here answers to.
+pub const METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
+
+/// Refuses other methods before anything has to know them.
+pub async fn known_method(request: Request, next: Next) -> Response {
+    if METHODS.contains(request.method()) {
+        return next.run(request).await;
+    }
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, POST")]).into_response()
+}
+
 /// Refuses a server function that is not listed, or that is not the visitor's,
 /// before any of it runs.
 pub async fn authorise(request: Request, next: Next) -> Response {
@@ -58,8 +92,10 @@ pub async fn authorise(request: Request, next: Next) -> Response {
     let is_member = visitor.is_some_and(|visitor| visitor.member.is_some());
     match access(request.uri().path()) {
         None => return refusal(AppError::new(Code::NotFound).localized(lang)),
-        Some(Access::Member) if !is_member => {}
-        Some(_) => return next.run(request).await,
+        Some(Access::Member) if !is_member => {
+            tracing::info!(path = request.uri().path(), "refused to who has not signed in");
+        }
+        Some(_) => return understood(next.run(request).await, lang).await,
     }
     let (parts, _) = request.into_parts();
     if is_plain_form(&parts) {
@@ -67,6 +103,20 @@ pub async fn authorise(request: Request, next: Next) -> Response {
         return Redirect::to(&format!("/sign-in?back={}", encode(back))).into_response();
     }
     refusal(AppError::new(Code::SignInFirst).localized(lang))
+}
+
+/// An answer of a server function with the status of its error. Arguments that
+/// cannot be read end before the function, as a fault of the server's.
+async fn understood(answer: Response, lang: Lang) -> Response {
+    if answer.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        return answer;
+    }
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(body, ERROR_BYTES).await.unwrap_or_default();
+    match serde_json::from_slice::<AppError>(&body) {
+        Ok(error) if error.code != Code::Internal => refusal(error.localized(lang)),
+        _ => Response::from_parts(parts, Body::from(body)),
+    }
 }
 
 /// Path and query of a URL.
@@ -95,30 +145,44 @@ pub fn refusal(error: impl Into<AppError>) -> Response {
     (status, axum::Json(error)).into_response()
 }
 
-/// The Content-Security-Policy of a page whose scripts carry `nonce`.
-pub fn policy(nonce: &str) -> Option<HeaderValue> {
+/// The Content-Security-Policy of a page, given the sources of its inline
+/// scripts and styles, each with a space before it.
+pub fn policy(scripts: &str, styles: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!(
-        "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
-         img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; \
+        "default-src 'self'; script-src 'self'{scripts} 'wasm-unsafe-eval'; style-src 'self'{styles}; \
+         img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     ))
     .ok()
 }
 
 /// The policy of Swagger UI, which styles itself.
-const SWAGGER: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+const SWAGGER: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// The policy of the service worker, which fetches what it keeps.
 const WORKER: &str = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'";
 /// The policy of everything that is no page.
-const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Pages that show what is a member's own: no copy stays in the browser.
 const PRIVATE: [&str; 8] = ["/me", "/orders", "/checkout", "/pay", "/basket", "/sign-in", "/sandbox", "/api"];
+
+/// All texts are UTF-8, also those of libraries that do not say so.
+fn say_charset(headers: &mut HeaderMap) {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let Some(kind) = kind.filter(|kind| kind.starts_with("text/") && !kind.contains("charset")) else { return };
+    // An event stream is UTF-8 by its own rule.
+    if kind != "text/event-stream"
+        && let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8"))
+    {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+}
 
 /// Adds what every answer carries.
 pub async fn headers(State(server): State<Server>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
+    say_charset(response.headers_mut());
     let html =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let out = response.headers_mut();
@@ -139,7 +203,7 @@ pub async fn headers(State(server): State<Server>, request: Request, next: Next)
     };
     set(header::CONTENT_SECURITY_POLICY, policy);
     if server.config.is_https() {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
     }
     let private =
         PRIVATE.iter().any(|own| path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
@@ -171,6 +235,28 @@ mod tests {
         assert!(!from(&[("sec-fetch-site", "same-site")]));
         assert!(!from(&[("origin", "null"), ("host", "127.0.0.1:3000")]));
         assert!(!from(&[("origin", "https://evil.example"), ("host", "127.0.0.1:3000")]));
+    }
+
+    #[test]
+    fn only_pages_of_the_shop_are_led_back_to() {
+        let here = |referer: &'static str| {
+            let headers = [(header::REFERER, referer), (header::HOST, "127.0.0.1:3000")];
+            let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+            comes_from_here(&HeaderMap::from_iter(headers), "https://shop.example")
+        };
+        assert!(comes_from_here(&HeaderMap::new(), "https://shop.example"));
+        assert!(here("https://shop.example/checkout?x=1") && here("https://shop.example"));
+        assert!(here("http://127.0.0.1:3000/basket"));
+        for other in [
+            "https://evil.example/basket",
+            "https://shop.example.evil.example/",
+            "https://shop.example@evil.example/",
+            "javascript://127.0.0.1:3000/%0aalert(1)",
+            "//evil.example/",
+            "/basket",
+        ] {
+            assert!(!here(other), "{other}");
+        }
     }
 
     #[test]

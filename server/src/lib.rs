@@ -8,10 +8,12 @@
 //! | [`router`] | every path and the layers around it |
 //! | [`visitor`], [`session`] | who looks: cookies, session, store, basket |
 //! | [`guard`], [`limits`] | what is refused before a page or function runs |
+//! | [`ready`] | pages that are the same for many, rendered once |
 //! | [`assets`] | styles, scripts and pictures, compressed beforehand |
 //! | [`live`] | the stream of stock and order changes to open pages |
 //! | [`api`] | JSON for tills and ERP, callbacks of payment channels |
 //! | [`listen`] | connections: taken, bounded, ended |
+//! | [`places`] | how many connections and streams may be open |
 //! | [`operation`] | health, metrics, logs |
 
 #![recursion_limit = "256"]
@@ -25,6 +27,8 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod operation;
+pub mod places;
+pub mod ready;
 pub mod router;
 pub mod session;
 pub mod visitor;
@@ -33,25 +37,44 @@ use leptos::config::LeptosOptions;
 use service::Shop;
 use std::sync::Arc;
 
-/// What every handler can reach.
+/// What every handler can reach. Cheap to clone: each layer holds it.
 #[derive(Clone)]
-pub struct Server {
+pub struct Server(Arc<Parts>);
+
+/// The parts of a server.
+pub struct Parts {
     /// The shop.
     pub shop: Shop,
     /// Settings of this server.
-    pub config: Arc<config::Config>,
+    pub config: config::Config,
     /// Styles, scripts, pictures.
-    pub assets: Arc<assets::Assets>,
+    pub assets: assets::Assets,
+    /// Pages that are rendered already.
+    pub ready: ready::Ready,
     /// Open pages.
     pub live: live::Live,
     /// Counters of requests.
-    pub limits: Arc<limits::Limits>,
+    pub limits: limits::Limits,
     /// True from the moment in which the server was told to stop.
-    pub draining: Arc<std::sync::atomic::AtomicBool>,
+    pub draining: std::sync::atomic::AtomicBool,
     /// The metrics that were recorded.
     pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
     /// What Leptos needs to name its files.
     pub leptos: LeptosOptions,
+}
+
+impl Server {
+    /// A server of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl std::ops::Deref for Server {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Server {

@@ -2,6 +2,7 @@
 //! limits (codes, coupons) are counted in the database instead.
 
 use crate::Server;
+use crate::session;
 use crate::visitor::{address, cookie};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -63,7 +64,7 @@ impl Limits {
 pub async fn limit(State(server): State<Server>, request: Request, next: Next) -> Response {
     let from = address(&request, server.config.behind_proxy);
     // A made-up cookie gives a visitor a counter of its own, but not a new address.
-    let session = cookie(request.headers(), "zaijia_session").filter(|value| value.len() <= 64);
+    let session = cookie(request.headers(), session::NAME).filter(|value| value.len() <= 64);
     match server.limits.check(session, &from) {
         Ok(()) => next.run(request).await,
         Err(wait_s) => {

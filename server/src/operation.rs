@@ -4,12 +4,15 @@ use crate::Server;
 use crate::config::{Config, LogFormat};
 use crate::guard::refusal;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use tracing_subscriber::EnvFilter;
+
+/// Names a request in the log, and in its answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Starts logging to standard error.
 pub fn start_logs(config: &Config) {
@@ -18,6 +21,8 @@ pub fn start_logs(config: &Config) {
         EnvFilter::new("info")
     });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (the disk is full) must not end what it tells of.
+    let logs = logs.log_internal_errors(false);
     // A second start in one process (tests) keeps the first.
     let started = match config.log {
         LogFormat::Text => logs.try_init(),
@@ -55,6 +60,18 @@ pub async fn wind_down(State(server): State<Server>, request: Request, next: Nex
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Takes a request's id from a proxy if it is a word for the log; else it gets
+/// one of our own.
+pub async fn request_id(mut request: Request, next: Next) -> Response {
+    let is_word = |id: &HeaderValue| {
+        (1..=64).contains(&id.len()) && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+    };
+    if !request.headers().get(REQUEST_ID).is_some_and(is_word) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    next.run(request).await
 }
 
 /// `GET /readyz`: the database answers, and the server was not told to stop.

@@ -5,17 +5,19 @@
 //! session, visitor; and for server functions who may call them. Callbacks and
 //! the API for tills have no session: they prove themselves otherwise.
 
-use crate::{Server, api, guard, limits, live, operation, session, visitor};
+use crate::{Server, api, guard, limits, live, operation, ready, session, visitor};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use leptos::prelude::*;
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use metrics::SharedString;
 use std::time::Duration;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::limit::RequestBodyLimitLayer;
@@ -23,35 +25,39 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-/// A request must be answered (a stream: begun) within this time.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// What a form or a server function's call may weigh.
 const FORM_BYTES: usize = 64 * 1024;
 /// What a batch of a feed may weigh.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// The shop's router.
 pub fn router(server: Server) -> Router {
+    let in_time = Duration::from_secs(server.config.request_s.into());
     let for_browsers = browsers(&server).layer(RequestBodyLimitLayer::new(FORM_BYTES));
     let for_machines = api::routes().layer(RequestBodyLimitLayer::new(BATCH_BYTES));
+    // Joined, so that a request passes them as one service: each layer of a router is a box of its own.
+    let inner = ServiceBuilder::new()
+        .layer(from_fn_with_state(server.clone(), limits::limit))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(4)))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, in_time))
+        .layer(DefaultBodyLimit::disable());
+    let outer = ServiceBuilder::new()
+        .layer(from_fn(operation::request_id))
+        .layer(SetRequestIdLayer::new(operation::REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(operation::REQUEST_ID))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_answer).on_failure(()))
+        .layer(from_fn(measure))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(server.clone(), operation::wind_down))
+        .layer(from_fn_with_state(server.clone(), guard::headers))
+        .layer(from_fn(guard::known_method))
+        .layer(from_fn_with_state(server.clone(), files));
     Router::new()
         .merge(for_browsers)
         .merge(for_machines)
-        .layer(DefaultBodyLimit::disable())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Precise(4)))
-        .layer(from_fn_with_state(server.clone(), limits::limit))
+        .layer(inner)
         .merge(operations())
-        .layer(from_fn_with_state(server.clone(), files))
-        .layer(from_fn_with_state(server.clone(), guard::headers))
-        .layer(from_fn_with_state(server.clone(), operation::wind_down))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(measure))
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_answer).on_failure(()))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(outer)
         .with_state(server)
 }
 
@@ -90,10 +96,14 @@ fn browsers(server: &Server) -> Router<Server> {
         .route("/live", get(live::stock))
         .route("/live/order/{code}", get(live::order))
         .fallback(missing)
-        .layer(from_fn(guard::authorise))
-        .layer(from_fn_with_state(server.clone(), visitor::identify))
-        .layer(session::layer(&server.shop, server.config.is_https()))
-        .layer(from_fn_with_state(server.clone(), guard::same_site))
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(server.clone(), guard::same_site))
+                .layer(session::layer(&server.shop, server.config.is_https()))
+                .layer(from_fn_with_state(server.clone(), visitor::identify))
+                .layer(from_fn(guard::authorise))
+                .layer(from_fn_with_state(server.clone(), ready::ready)),
+        )
 }
 
 /// What pages and server functions find as Leptos contexts, and the policy that
@@ -104,7 +114,8 @@ fn context(server: &Server) -> impl Fn() + Clone + Send + Sync + 'static {
         provide_context(shop.clone());
         let nonce = leptos::nonce::use_nonce();
         if let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), nonce)
-            && let Some(policy) = guard::policy(&nonce)
+            && let source = format!(" 'nonce-{nonce}'")
+            && let Some(policy) = guard::policy(&source, &source)
         {
             response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
         }
@@ -119,14 +130,20 @@ async fn files(State(server): State<Server>, request: Request, next: Next) -> Re
     }
 }
 
-/// Counts requests and how long they took, by route.
+/// Counts requests and how long they took, by route. Words of clients are no labels.
 async fn measure(request: Request, next: Next) -> Response {
     let started = std::time::Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = guard::METHODS.iter().find(|known| *known == request.method()).map_or("other", Method::as_str);
+    let route: SharedString = match request.extensions().get::<MatchedPath>() {
+        Some(path) => path.as_str().to_owned().into(),
+        None => "other".into(),
+    };
     let response = next.run(request).await;
-    let labels = [("method", method), ("status", response.status().as_u16().to_string())];
-    metrics::counter!("zaijia_http_requests_total", &labels).increment(1);
-    metrics::histogram!("zaijia_http_request_seconds").record(started.elapsed().as_secs_f64());
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("zaijia_http_request_seconds", "route" => route.clone())
+        .record(started.elapsed().as_secs_f64());
+    metrics::counter!("zaijia_http_requests_total", "method" => method, "route" => route, "status" => status)
+        .increment(1);
     response
 }
 

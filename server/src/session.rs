@@ -12,13 +12,17 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
 use tower_sessions::{Expiry, SessionManagerLayer, SessionStore};
 
+/// Name of the cookie.
+pub const NAME: &str = "zaijia_session";
+/// Its name where it is sent by HTTPS alone: browsers take it from this host only.
+const HOST_NAME: &str = "__Host-zaijia_session";
 /// Days without a visit after which a session ends.
 const DAYS: i64 = 30;
 
 /// The layer that gives each request its session.
 pub fn layer(shop: &Shop, secure: bool) -> SessionManagerLayer<Sessions> {
     SessionManagerLayer::new(Sessions(shop.clone()))
-        .with_name("zaijia_session")
+        .with_name(if secure { HOST_NAME } else { NAME })
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(secure)
@@ -78,7 +82,8 @@ impl SessionStore for Sessions {
         let saved = self.0.store().write(Lane::Member(&lane), session, |conn, s| {
             Box::pin(store::sessions::save(conn, &s.id, s.member.as_deref(), &s.data, s.expires))
         });
-        saved.await.map_err(|error: store::Error| backend(&error))
+        // A request under way when its session was ended (signed out in another tab) does not bring it back.
+        saved.await.map(|_ended| ()).map_err(|error: store::Error| backend(&error))
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

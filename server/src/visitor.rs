@@ -2,28 +2,32 @@
 //! its cookies and its session.
 
 use crate::Server;
+use crate::guard::refusal;
 use app::api::cx::{ClientAddress, Theme, Visitor, key};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use domain::Code;
 use domain::ids::{BasketId, MemberId, StoreId};
 use domain::time::DAY_MS;
 use domain::view::Lang;
 use service::{Shop, Visit};
 use std::net::SocketAddr;
 use tower_sessions::Session;
+use ui::AppError;
 
-/// The value of a cookie.
+/// Days after which a member signs in again, however often the session is used.
+const MOST_DAYS: i64 = 180;
+
+/// The value of a cookie; the one that this host alone can have set, `__Host-…`, comes first.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value.trim_matches('"'))
+    let pairs = || {
+        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+    };
+    let own = pairs().find(|(key, _)| key.strip_prefix("__Host-") == Some(name));
+    own.or_else(|| pairs().find(|(key, _)| *key == name)).map(|(_, value)| value.trim_matches('"'))
 }
 
 /// The visitor's language: the cookie, else the first known one of `Accept-Language`, else Chinese.
@@ -66,11 +70,12 @@ pub async fn identify(State(server): State<Server>, mut request: Request, next: 
     let page =
         request.method() == Method::GET && !["/api/", "/live"].iter().any(|p| request.uri().path().starts_with(p));
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let known = match &session {
-        Some(session) => Known::of(session, &server.shop).await,
-        None => Known::default(),
+    let visitor = match visitor(&server.shop, session.as_ref(), request.headers(), path, page).await {
+        Ok(visitor) => visitor,
+        Err(visitor) if page => visitor,
+        // Nobody is told to sign in who has, or that there is no such thing where there is.
+        Err(visitor) => return refusal(AppError::new(Code::Unavailable).localized(visitor.lang)),
     };
-    let visitor = visitor(&server.shop, request.headers(), known, path, page).await;
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(visitor);
     next.run(request).await
@@ -84,24 +89,20 @@ struct Known {
 }
 
 impl Known {
-    async fn of(session: &Session, shop: &Shop) -> Self {
-        match Self::read(session, shop).await {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::error!(%error, "a session could not be read");
-                Self::default()
-            }
-        }
-    }
-
     async fn read(session: &Session, shop: &Shop) -> Result<Self, tower_sessions::session::Error> {
         let member: Option<String> = session.get(key::MEMBER).await?;
         let basket: Option<String> = session.get(key::BASKET).await?;
         if member.is_some() {
-            // Written once a day: so a session that is used lives on.
             let today = shop.now().0.div_euclid(DAY_MS);
+            let since: Option<i64> = session.get(key::SINCE).await?;
+            if since.is_some_and(|since| today - since > MOST_DAYS) {
+                session.flush().await?;
+                return Ok(Self::default());
+            }
+            // Written once a day: so a session that is used lives on.
             if session.get::<i64>(key::DAY).await? != Some(today) {
                 session.insert(key::DAY, today).await?;
+                session.insert(key::SINCE, since.unwrap_or(today)).await?;
             }
         }
         let basket = member.clone().or(basket).map(BasketId::trusted);
@@ -109,31 +110,49 @@ impl Known {
     }
 }
 
-async fn visitor(shop: &Shop, headers: &HeaderMap, known: Known, path: String, page: bool) -> Visitor {
+/// The visitor, or, if the database did not say who it is, one who is told so.
+async fn visitor(
+    shop: &Shop,
+    session: Option<&Session>,
+    headers: &HeaderMap,
+    path: String,
+    page: bool,
+) -> Result<Visitor, Visitor> {
     let lang = language(headers);
     let theme = cookie(headers, "theme").map(Theme::parse).unwrap_or_default();
-    let (store, store_chosen) = match chosen_store(shop, headers, known.member.as_ref()).await {
-        Ok(store) => store,
+    let mut visitor = Visitor { lang, theme, path, ..Visitor::default() };
+    match recognise(shop, session, headers, &mut visitor).await {
+        Ok(()) => {}
         Err(error) => {
-            // A shop without stores, or without a database: pages say so by themselves.
-            tracing::warn!(%error, "no store could be chosen");
-            (StoreId::trusted("-"), false)
+            tracing::error!(error = %error, "a visitor could not be recognised");
+            return Err(Visitor { unreachable: true, ..visitor });
         }
-    };
-    let mut visitor = Visitor {
-        lang,
-        theme,
-        store,
-        store_chosen,
-        member: known.member,
-        basket: known.basket,
-        path,
-        ..Visitor::default()
-    };
+    }
     if page && let Err(error) = fill_for_page(shop, &mut visitor).await {
         tracing::warn!(%error, "the page's frame could not be filled");
     }
-    visitor
+    Ok(visitor)
+}
+
+/// Session and store of a visitor.
+async fn recognise(
+    shop: &Shop,
+    session: Option<&Session>,
+    headers: &HeaderMap,
+    visitor: &mut Visitor,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let known = match session {
+        Some(session) => Known::read(session, shop).await?,
+        None => Known::default(),
+    };
+    (visitor.member, visitor.basket) = (known.member, known.basket);
+    match chosen_store(shop, headers, visitor.member.as_ref()).await {
+        Ok((store, chosen)) => (visitor.store, visitor.store_chosen) = (store, chosen),
+        // A shop without stores: pages say so by themselves.
+        Err(error) if error.user().code == Code::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 async fn chosen_store(shop: &Shop, headers: &HeaderMap, member: Option<&MemberId>) -> service::Result<(StoreId, bool)> {
@@ -152,11 +171,7 @@ async fn chosen_store(shop: &Shop, headers: &HeaderMap, member: Option<&MemberId
 
 async fn fill_for_page(shop: &Shop, visitor: &mut Visitor) -> service::Result<()> {
     let now = shop.now();
-    let stores = shop.stores(visitor.lang, Some(&visitor.store), None, now).await?;
-    if let Some(store) = stores.into_iter().find(|store| store.id == visitor.store) {
-        visitor.store_code = store.code;
-        visitor.store_name = store.name;
-    }
+    (visitor.store_code, visitor.store_name) = shop.store_name(&visitor.store, visitor.lang).await?;
     if let Some(basket) = visitor.basket.clone() {
         let member = visitor.member.clone();
         let visit = Visit { store: visitor.store.clone(), lang: visitor.lang, member, basket, now };
@@ -178,6 +193,14 @@ mod tests {
     fn the_cookie_wins_over_the_browsers_language() {
         let both = headers(&[("cookie", "a=b; lang=en"), ("accept-language", "zh-CN,zh;q=0.9")]);
         assert_eq!(language(&both), Lang::En);
+    }
+
+    #[test]
+    fn a_cookie_of_this_host_alone_comes_first() {
+        let two = headers(&[("cookie", "store=planted; __Host-store=own; x__Host-store=no")]);
+        assert_eq!(cookie(&two, "store"), Some("own"));
+        assert_eq!(cookie(&headers(&[("cookie", "store=\"plain\"")]), "store"), Some("plain"));
+        assert_eq!(cookie(&two, "lang"), None);
     }
 
     #[test]

@@ -86,6 +86,35 @@ impl Events {
 }
 
 on_both! {
+    async fn a_page_that_is_kept_shows_what_was_just_sold(shop) {
+        let good = good(&shop).await;
+        let token = shop.say(&["token", "add", "tills", "--role", "feed"]);
+        let server = shop.serve();
+        let page = async |tag: Option<&str>| {
+            let asked = script().get(server.at(&format!("/p/{}", good.sku)));
+            let asked = asked.header("cookie", format!("store={}", good.store)).header("accept", "text/html");
+            let answer = tag.into_iter().fold(asked, |asked, tag| asked.header("if-none-match", tag)).send().await.unwrap();
+            let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
+            (answer.status(), tag, answer.text().await.unwrap())
+        };
+        let state = |html: &str| {
+            let badge = html.split(&format!("data-live-sku=\"{}\" data-state=\"", good.sku_id)).nth(1).unwrap();
+            badge.split('"').next().unwrap().to_owned()
+        };
+        let (status, tag, html) = page(None).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_ne!(state(&html), "sold_out");
+        // Nothing happened: it is not even sent again, but for a new minute.
+        let (again, same, _) = page(Some(&tag)).await;
+        assert!(again == StatusCode::NOT_MODIFIED || same != tag);
+        let packs = on_hand(&shop, &good).await / good.pack_size;
+        let sold = feed(&server, &token, "sales", &sale(&good, "all", packs)).await;
+        assert_eq!(sold.status(), StatusCode::OK);
+        let (status, now, html) = page(Some(&tag)).await;
+        assert_eq!((status, state(&html).as_str()), (StatusCode::OK, "sold_out"), "as soon as the till is answered");
+        assert_ne!(now, tag);
+    }
+
     async fn a_batch_is_applied_once(shop) {
         let token = shop.say(&["token", "add", "tills", "--role", "feed"]);
         let server = shop.serve();

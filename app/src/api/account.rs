@@ -191,10 +191,20 @@ pub async fn sign_in(
     Ok(())
 }
 
-/// Signs out.
+/// Signs out: here, or on every device that the member signed in with.
 #[server(prefix = "/api", endpoint = "account/sign_out")]
-pub async fn sign_out() -> Result<(), AppError> {
-    cx().await?.sign_out().await?;
+pub async fn sign_out(
+    /// `true` for every device.
+    #[server(default)]
+    everywhere: String,
+) -> Result<(), AppError> {
+    let cx = cx().await?;
+    if everywhere == "true"
+        && let Some(member) = &cx.visit.member
+    {
+        cx.shop.end_sessions(member).await.map_err(fail)?;
+    }
+    cx.sign_out().await?;
     go("/");
     Ok(())
 }

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use domain::Code;
 use domain::ids::{BasketId, MemberId, StoreId};
+use domain::time::DAY_MS;
 use domain::view::Lang;
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
@@ -25,10 +26,12 @@ pub mod key {
     pub const BASKET: &str = "basket";
     /// Day on which the session was last prolonged.
     pub const DAY: &str = "day";
+    /// Day on which the member signed in.
+    pub const SINCE: &str = "since";
 }
 
 /// Colours of the page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Theme {
     /// As the device is set.
     #[default]
@@ -78,6 +81,8 @@ pub struct Visitor {
     pub basket_count: i64,
     /// Path and query of the page.
     pub path: String,
+    /// Did the database not say who it is? Then nothing can be said but that.
+    pub unreachable: bool,
 }
 
 impl Default for Visitor {
@@ -94,6 +99,7 @@ impl Default for Visitor {
             basket: None,
             basket_count: 0,
             path: "/".to_owned(),
+            unreachable: false,
         }
     }
 }
@@ -146,6 +152,8 @@ impl Cx {
         self.session.cycle_id().await.map_err(session_failed)?;
         self.session.remove::<String>(key::BASKET).await.map_err(session_failed)?;
         self.session.insert(key::MEMBER, member.as_str()).await.map_err(session_failed)?;
+        let today = self.visit.now.0.div_euclid(DAY_MS);
+        self.session.insert(key::SINCE, today).await.map_err(session_failed)?;
         if let Some(guest) = guest {
             let guest = BasketId::trusted(guest);
             self.shop.adopt_basket(&guest, member, self.visit.now).await.map_err(fail)?;
@@ -198,7 +206,7 @@ pub struct ClientAddress(pub String);
 /// The context of anyone. A guest who changes the basket gets one, kept in the session.
 ///
 /// # Errors
-/// Internal ones.
+/// `unavailable` if the database did not say who looks; internal ones.
 pub async fn cx() -> Result<Cx, AppError> {
     let missing = |what: &str| {
         tracing::error!(what, "the request has no context");
@@ -208,6 +216,9 @@ pub async fn cx() -> Result<Cx, AppError> {
     let shop = use_context::<Shop>().ok_or_else(|| missing("shop"))?;
     let session = parts.extensions.get::<Session>().cloned().ok_or_else(|| missing("session"))?;
     let visitor = parts.extensions.get::<Visitor>().cloned().ok_or_else(|| missing("visitor"))?;
+    if visitor.unreachable {
+        return Err(refuse(Code::Unavailable));
+    }
     let basket = match visitor.basket {
         Some(basket) => basket,
         None if changes_basket(&parts) => {
@@ -292,7 +303,9 @@ pub fn is_plain_form(parts: &Parts) -> bool {
 
 /// A path of this shop to go back to: anything else leads home.
 pub fn safe_back(back: &str) -> &str {
-    let plain = back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '\r', '\n']);
+    // Browsers leave tabs and line ends out: "/\t/x" leads where "//x" does.
+    let odd = |c: char| c == '\\' || c.is_control();
+    let plain = back.starts_with('/') && !back.starts_with("//") && !back.contains(odd);
     if plain && back.len() <= 300 { back } else { "/" }
 }
 
@@ -303,7 +316,9 @@ mod tests {
     #[test]
     fn only_paths_of_the_shop_are_gone_back_to() {
         assert_eq!(safe_back("/basket?x=1"), "/basket?x=1");
-        for bad in ["", "basket", "//evil.example", "https://evil.example", "/\\evil", "/a\nb"] {
+        for bad in
+            ["", "basket", "//evil.example", "https://evil.example", "/\\evil", "/a\nb", "/\t/evil.example", "/\u{7f}"]
+        {
             assert_eq!(safe_back(bad), "/", "{bad}");
         }
     }

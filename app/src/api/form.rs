@@ -14,6 +14,7 @@ mod server {
     use leptos::prelude::use_context;
     use leptos_axum::ResponseOptions;
     use std::collections::BTreeMap;
+    use std::fmt::Write;
     use ui::AppError;
 
     /// After a plain form: on to `path`. An island's call stays where it is.
@@ -25,10 +26,24 @@ mod server {
 
     /// Answers with "see there" (303).
     pub fn lead_to(path: &str) {
-        if let (Some(response), Ok(location)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(path)) {
+        let location = plain(path);
+        if let (Some(response), Ok(location)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&location)) {
             response.set_status(StatusCode::SEE_OTHER);
             response.insert_header(header::LOCATION, location);
         }
+    }
+
+    /// A path as a header takes it: other letters and spaces percent-encoded, the rest as it is.
+    fn plain(path: &str) -> String {
+        path.bytes().fold(String::with_capacity(path.len()), |mut out, byte| {
+            if byte.is_ascii_graphic() {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a string does not fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+            out
+        })
     }
 
     /// After a plain form: back to `back` if that is a path of the shop, else to `otherwise`.
@@ -38,8 +53,8 @@ mod server {
 
     /// Sets a cookie for a year, for the whole shop.
     pub fn set_cookie(name: &str, value: &str, secure: bool) {
-        let secure = if secure { "; Secure" } else { "" };
-        let cookie = format!("{name}={value}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
+        let (host, secure) = if secure { ("__Host-", "; Secure") } else { ("", "") };
+        let cookie = format!("{host}{name}={value}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly{secure}");
         if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&cookie)) {
             response.append_header(header::SET_COOKIE, value);
         }

@@ -76,8 +76,9 @@ fn page(member: &MemberView) -> impl IntoView + use<> {
                 </ul>
             </section>
             <Menu entries=entries />
-            <form method="post" action="/api/account/sign_out">
+            <form class="stack" method="post" action="/api/account/sign_out">
                 <button class="button wide" type="submit"><Icon name="logout" size=20 />{tr!(lang, words.sign_out)}</button>
+                <button class="button wide" type="submit" name="everywhere" value="true">{tr!(lang, words.sign_out_everywhere)}</button>
             </form>
         </div>
     }

@@ -8,7 +8,7 @@ use domain::Millis;
 use domain::ids::{OrderId, StoreId};
 use std::sync::Arc;
 use std::time::Instant;
-use store::conn::values;
+use store::conn::rows_of;
 use store::orders::{NewEventRow, OrderLineRow, OrderRow, ShareRow};
 use store::payments::{CallbackLog, PaymentRow};
 use store::{Conn, Lane, Val};
@@ -91,9 +91,9 @@ async fn write(conn: &mut Conn, sample: &Sample) -> store::Result<()> {
 
 async fn movements(conn: &mut Conn, store: &StoreId, order: &str, sample: &Sample) -> store::Result<()> {
     let sql = format!(
-        "INSERT INTO movement (store_id, pool_id, id, kind, on_hand_delta, reserved_delta, as_of, at, ref_id, key) \
-         VALUES {}",
-        values(1, sample.lines.len(), 10)
+        "INSERT INTO movement (store_id, pool_id, kind, on_hand_delta, reserved_delta, as_of, at, ref_id, key) \
+         {}",
+        rows_of(1, sample.lines.len(), 9)
     );
     let vals: Vec<Val<'_>> = sample
         .lines
@@ -102,7 +102,6 @@ async fn movements(conn: &mut Conn, store: &StoreId, order: &str, sample: &Sampl
             [
                 Val::from(store),
                 Val::from(&line.pool_id),
-                Val::Owned(store::new_id()),
                 Val::from("reservation"),
                 Val::from(0_i64),
                 Val::from(0_i64),

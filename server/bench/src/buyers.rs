@@ -3,7 +3,7 @@
 
 use crate::Result;
 use crate::channel::Told;
-use crate::http::{Client, form};
+use crate::http::{Answer, Client, form};
 use crate::shop::{SECRET, Shop};
 use domain::Millis;
 use service::Clock;
@@ -11,7 +11,7 @@ use service::members::fingerprint;
 use sqlx::AssertSqlSafe;
 use std::net::SocketAddr;
 use std::time::Duration;
-use store::conn::values;
+use store::conn::rows_of;
 use store::{Conn, Lane, Store, Val};
 
 /// Compositions of baskets; buyers take turns.
@@ -77,6 +77,27 @@ pub async fn make_of(store: &Store, addr: SocketAddr, count: usize, lists: &[Vec
         key: format!("bench-{}", store::new_id()),
     });
     Ok(buyers.collect())
+}
+
+/// Signs a member in; the cookies.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn sign_in(store: &Store, member: &str) -> Result<String> {
+    let mut conn = store.read().await?;
+    let (_, store_code, ..) = the_store(&mut conn).await?;
+    drop(conn);
+    let (session, now) = (session_id(), now());
+    let data = serde_json::json!({ "member": member, "day": now.0.div_euclid(86_400_000) }).to_string();
+    let mut sessions = rows("session", "id, member_id, data, expires_at");
+    sessions.values.push(vec![
+        Val::Owned(fingerprint(&session)),
+        Val::Owned(member.to_owned()),
+        Val::Owned(data),
+        Val::from(now.plus(86_400_000)),
+    ]);
+    insert(store, sessions).await?;
+    Ok(format!("zaijia_session={session}; store={store_code}; lang=zh-CN"))
 }
 
 /// The first store: id, code, place.
@@ -185,7 +206,7 @@ async fn insert(store: &Store, rows: Rows<'static>) -> Result {
     let work = store.write(Lane::Background, rows, |conn, Rows { table, columns, values: cells }| {
         Box::pin(async move {
             let width = columns.split(',').count();
-            let sql = format!("INSERT INTO {table} ({columns}) VALUES {}", values(1, cells.len(), width));
+            let sql = format!("INSERT INTO {table} ({columns}) {}", rows_of(1, cells.len(), width));
             let vals: Vec<Val<'_>> = cells.iter().flatten().cloned().collect();
             conn.exec(AssertSqlSafe(sql), &vals).await?;
             Ok::<(), store::Error>(())
@@ -251,6 +272,27 @@ impl Buyer {
         Ok(())
     }
 
+    /// Does something on the channel's page, as its payer: `lose`, `delay`, ….
+    ///
+    /// # Errors
+    /// If the channel refuses.
+    pub async fn at_channel(&self, client: &mut Client, trade: &str, act: &str) -> Result {
+        ok(&client.call("/api/sandbox/act", &self.cookie, &form(&[("trade_no", trade), ("act", act)])).await?)
+    }
+
+    /// Calls an order off.
+    ///
+    /// # Errors
+    /// If the shop refuses.
+    pub async fn call_off(&self, client: &mut Client, code: &str) -> Result {
+        ok(&client.call("/api/orders/cancel", &self.cookie, &form(&[("code", code)])).await?)
+    }
+
+    /// What the browser sends with each request.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// What the order costs, in fen.
     ///
     /// # Errors
@@ -273,4 +315,9 @@ impl Buyer {
         let trade = self.open_payment(client, &code).await?;
         self.pay(client, &trade).await
     }
+}
+
+/// An answer that has nothing to say but yes.
+fn ok(answer: &Answer) -> Result {
+    if answer.status.is_success() { Ok(()) } else { Err(format!("{}: {}", answer.status, answer.text()).into()) }
 }

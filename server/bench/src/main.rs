@@ -13,6 +13,8 @@ mod few;
 mod figure;
 mod goods;
 mod growth;
+mod habits;
+mod history;
 mod http;
 mod import;
 mod live;

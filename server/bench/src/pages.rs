@@ -1,5 +1,5 @@
-//! `pages`: requests a second of the pages that most visitors see, as bytes
-//! and compressed; beside them what would be possible: the same bytes from
+//! `pages`: requests a second of the pages that most visitors see, as bytes,
+//! compressed, and as nobody saw them before; beside them what would be possible: the same bytes from
 //! memory by axum alone, and the same list by Maud.
 
 use crate::bytes::Running;
@@ -15,6 +15,19 @@ use clap::Args;
 use http_body_util::Full;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+/// Ends an address to which each request adds a number: the page cannot be ready.
+const FRESH: &str = "fresh=";
+
+/// The path with an end that [`fresh_number`] makes another address of each time.
+pub fn fresh(path: &str) -> String {
+    format!("{path}{}{FRESH}", if path.contains('?') { '&' } else { '?' })
+}
+
+/// What a path that is [`fresh`] is asked for with: a number that nobody asked for before.
+pub fn fresh_number(path: &str) -> String {
+    if path.ends_with(FRESH) { rand::random::<u64>().to_string() } else { String::new() }
+}
 
 /// How much is asked for.
 #[derive(Args, Debug)]
@@ -99,6 +112,8 @@ impl Pages {
             say(report, case, "", &shop);
             let packed = self.rounds(common, (server.addr, server.pid()), &ask.path, "br").await?;
             say(report, case, "br ", &packed);
+            let fresh = self.rounds(common, (server.addr, server.pid()), &fresh(&ask.path), "identity").await?;
+            say(report, case, "fresh ", &fresh);
             let path = format!("/bytes/{}", ask.case);
             let from_memory = self.rounds(common, (bare.addr, bare.pid()), &path, "identity").await?;
             beside(report, case, "axum bytes", &from_memory, &shop);
@@ -174,7 +189,8 @@ async fn ask_until(mut client: Client, path: String, encoding: &'static str, end
         if began >= end {
             return Ok(times);
         }
-        let request = hyper::Request::get(&path)
+        let number = fresh_number(&path);
+        let request = hyper::Request::get(format!("{path}{number}"))
             .header("host", client.addr().to_string())
             .header("cookie", &cookie)
             .header("accept-encoding", encoding);

@@ -52,7 +52,11 @@ impl Shop {
     /// # Errors
     /// If the database cannot be made.
     pub async fn empty(common: &Common, place: &Place) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::empty_in(common, place, tempfile::tempdir()?).await
+    }
+
+    /// The same, in a folder.
+    async fn empty_in(common: &Common, place: &Place, folder: TempDir) -> Result<Self> {
         let database = match place {
             Place::Sqlite => format!("sqlite://{}/shop.sqlite", folder.path().display()),
             Place::Postgres(url) => new_database(url).await?,
@@ -73,7 +77,15 @@ impl Shop {
     /// # Errors
     /// If it cannot be made.
     pub async fn stocked(common: &Common, place: &Place) -> Result<Self> {
-        let shop = Self::empty(common, place).await?;
+        Self::stocked_in(common, place, tempfile::tempdir()?).await
+    }
+
+    /// The same, in a folder.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub async fn stocked_in(common: &Common, place: &Place, folder: TempDir) -> Result<Self> {
+        let shop = Self::empty_in(common, place, folder).await?;
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo");
         let data = shop.folder.path().join("import");
         fs::create_dir(&data)?;
@@ -106,6 +118,11 @@ impl Shop {
         Ok(shop)
     }
 
+    /// Its database need not be dropped at the end: it goes with its PostgreSQL.
+    pub fn leave_database(&mut self) {
+        self.admin = None;
+    }
+
     /// A setting of its servers, by the environment.
     pub fn set(&mut self, name: &'static str, value: &str) {
         self.settings.push((name, value.to_owned()));
@@ -118,13 +135,20 @@ impl Shop {
 
     /// A command of the shop.
     pub fn command(&self, args: &[&str]) -> Command {
+        self.command_on(&self.database, args)
+    }
+
+    fn command_on(&self, database: &str, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(args).args(["--database-url", &self.database]).current_dir(self.folder.path());
+        command.args(args).args(["--database-url", database]).current_dir(self.folder.path());
         command
             .env("ZAIJIA_SECRET", SECRET_HEX)
             .env("ZAIJIA_DATA", self.folder.path())
             .env("ZAIJIA_LOG_FILTER", "warn");
-        command.env("ZAIJIA_VISITOR_PER_SECOND", "0").env("ZAIJIA_ADDRESS_PER_SECOND", "0");
+        // All of the load comes from one address.
+        for limit in ["ZAIJIA_VISITOR_PER_SECOND", "ZAIJIA_ADDRESS_PER_SECOND", "ZAIJIA_CONNECTIONS_PER_ADDRESS"] {
+            command.env(limit, "0");
+        }
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -164,7 +188,27 @@ impl Shop {
     /// # Errors
     /// If it does not start.
     pub fn serve_at(&self, addr: SocketAddr) -> Result<Server> {
-        let mut command = self.command(&["serve", "--addr", &addr.to_string()]);
+        self.serve_on(&self.database, addr)
+    }
+
+    /// Starts a server that reaches the database by a bad way, which may take
+    /// several tries.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn serve_stubbornly(&self, database: &str) -> Result<Server> {
+        let mut last = None;
+        for _ in 0..10 {
+            match self.serve_on(database, free_addr()?) {
+                Err(error) => last = Some(error),
+                server => return server,
+            }
+        }
+        Err(last.unwrap_or_else(|| "the server does not start".into()))
+    }
+
+    fn serve_on(&self, database: &str, addr: SocketAddr) -> Result<Server> {
+        let mut command = self.command_on(database, &["serve", "--addr", &addr.to_string()]);
         // One public address, whichever server answers.
         command.args(["--public-url", &format!("http://{addr}")]).stdout(Stdio::null());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log"))?;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// Characters that a number is written with at most.
+const LONGEST: usize = 40;
+
 /// A mobile number, kept as its eleven digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -24,8 +27,12 @@ impl Phone {
     /// # Errors
     /// [`BadPhone`] for anything that is no mainland mobile number.
     pub fn parse(text: &str) -> Result<Self, BadPhone> {
+        let text = text.trim();
+        if text.chars().nth(LONGEST).is_some() {
+            return Err(BadPhone);
+        }
         let mut digits = String::with_capacity(14);
-        for c in text.trim().chars().take(40) {
+        for c in text.chars() {
             match c {
                 '0'..='9' => digits.push(c),
                 '０'..='９' => digits.push(char::from_digit(u32::from(c) - u32::from('０'), 10).ok_or(BadPhone)?),
@@ -115,6 +122,7 @@ mod tests {
             "+1 202 555 0101",
             "02112345678",
             "138+12341234",
+            "13812341234                                                  2",
         ] {
             assert_eq!(Phone::parse(bad), Err(BadPhone), "{bad}");
         }

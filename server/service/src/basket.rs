@@ -222,6 +222,7 @@ enum Change {
 }
 
 async fn change_in_tx(conn: &mut Conn, visit: &Visit, sku: &SkuId, change: Change) -> Result<Packs> {
+    baskets::lock(conn, &visit.basket, visit.now).await?;
     let lines = baskets::plain_lines(conn, &visit.basket).await?;
     let line = lines.iter().find(|line| line.sku_id == sku.as_str());
     let had = Packs(line.map_or(0, |line| line.qty));
@@ -287,6 +288,7 @@ fn removed(line: &PlainLine, goods: Option<&GoodsRow>) -> Result<String> {
 }
 
 async fn undo_in_tx(conn: &mut Conn, visit: &Visit) -> Result<()> {
+    baskets::lock(conn, &visit.basket, visit.now).await?;
     let basket = baskets::basket(conn, &visit.basket).await?;
     if basket.undo.is_empty() {
         return Ok(());
@@ -311,11 +313,14 @@ async fn undo_in_tx(conn: &mut Conn, visit: &Visit) -> Result<()> {
 }
 
 async fn adopt_in_tx(conn: &mut Conn, guest: &BasketId, member: &MemberId, now: Millis) -> Result<()> {
+    // The guest's first: who signs in at two servers at once finds it empty the second time.
+    baskets::lock(conn, guest, now).await?;
     let guests = baskets::plain_lines(conn, guest).await?;
     if guests.is_empty() {
-        return Ok(());
+        return Ok(baskets::drop_basket(conn, guest).await?);
     }
     let own = BasketId::trusted(member.as_str());
+    baskets::lock(conn, &own, now).await?;
     let mut lines = baskets::plain_lines(conn, &own).await?;
     let mut choices = Vec::new();
     for line in guests {

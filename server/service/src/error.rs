@@ -44,7 +44,7 @@ impl From<serde_json::Error> for Error {
 
 impl UnitError for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(store::Error::Conflict(_)))
+        matches!(self, Self::Store(error) if error.is_conflict())
     }
     fn is_connection_lost(&self) -> bool {
         matches!(self, Self::Store(store::Error::Unavailable(_)))

@@ -135,10 +135,14 @@ impl Shop {
         if let Some(known) = store::feeds::answered(&mut conn, &store, &batch.key).await? {
             return repeated(&known, &hash);
         }
-        let job = self.understand(&mut conn, source, store, batch, hash).await?;
+        let job = self.understand(&mut conn, source, store.clone(), batch, hash.clone()).await?;
         drop(conn);
-        let lane = job.store.to_string();
-        self.store().write(Lane::Store(&lane), job, |conn, job| Box::pin(apply_in_tx(conn, job))).await
+        let lane = Lane::Store(store.as_str());
+        let applied = self.store().write(lane, job, |conn, job| Box::pin(apply_in_tx(conn, job))).await;
+        let Err(Error::Store(store::Error::Constraint(_))) = applied else { return applied };
+        // It came to another server at the same moment, which was first.
+        let known = store::feeds::answered(&mut self.store().read().await?, &store, &batch.key).await?;
+        known.map_or(applied, |known| repeated(&known, &hash))
     }
 
     async fn understand(

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use store::sandbox::{self, CallbackRow, TradeRow};
-use store::{Lane, Store};
+use store::{Conn, Lane, Store, Together, Unit};
 
 /// The channel's name, in URLs and on payments.
 pub const NAME: &str = "sandbox";
@@ -69,6 +69,22 @@ struct Body {
     outcome: String,
 }
 
+/// Opening trades, for all who wait for it in a lane at once.
+struct Opening;
+
+impl Together for Opening {
+    type Input = TradeRow;
+    type Output = ();
+    type Error = Error;
+
+    fn work<'c>(conn: &'c mut Conn, trades: &'c [TradeRow]) -> Unit<'c, Vec<Result<()>>, Error> {
+        Box::pin(async move {
+            sandbox::open(conn, trades).await?;
+            Ok(trades.iter().map(|_| Ok(())).collect())
+        })
+    }
+}
+
 /// The channel's side that the shop talks to.
 #[derive(Clone, Debug)]
 pub struct SandboxChannel {
@@ -108,10 +124,7 @@ impl Channel for SandboxChannel {
             created_at: self.clock.now().0,
         };
         Box::pin(async move {
-            let work = self.store.write(Lane::Member(trade_no), trade, |conn, trade| {
-                Box::pin(async move { Ok::<(), Error>(sandbox::open(conn, trade).await?) })
-            });
-            work.await?;
+            self.store.write_together::<Opening>(Lane::Member(trade_no), trade).await?;
             Ok(format!("/sandbox/pay/{trade_no}"))
         })
     }
@@ -268,7 +281,7 @@ fn callbacks(trade: &TradeRow, act: Act, key: &[u8], now: Millis) -> Result<Vec<
 
 static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).pool_max_idle_per_host(2);
-    client.no_proxy().build().unwrap_or_default()
+    client.no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default()
 });
 
 impl Shop {

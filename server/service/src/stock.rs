@@ -28,16 +28,19 @@ const UNIT_ROWS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Terms {
     parents: HashMap<CategoryId, CategoryId>,
-    policies: HashMap<(String, String, String), Policy>,
+    /// By scope, its id and the store.
+    policies: HashMap<String, HashMap<String, HashMap<String, Policy>>>,
 }
 
 impl Terms {
     pub(crate) fn new(categories: &[CategoryRecord], policies: Vec<PolicyRecord>) -> Self {
         let parent = |c: &CategoryRecord| Some((c.id.clone(), c.parent.clone()?));
-        Self {
-            parents: categories.iter().filter_map(parent).collect(),
-            policies: policies.into_iter().map(|p| ((p.scope, p.scope_id, p.store), p.policy)).collect(),
+        let mut terms = Self { parents: categories.iter().filter_map(parent).collect(), ..Self::default() };
+        for p in policies {
+            let of_scope = terms.policies.entry(p.scope).or_default();
+            of_scope.entry(p.scope_id).or_default().insert(p.store, p.policy);
         }
+        terms
     }
 
     pub(crate) async fn load(shop: &Shop) -> Result<Self> {
@@ -48,7 +51,7 @@ impl Terms {
     }
 
     fn set(&self, scope: &str, scope_id: &str, store: &str) -> Option<Policy> {
-        self.policies.get(&(scope.to_owned(), scope_id.to_owned(), store.to_owned())).copied()
+        self.policies.get(scope)?.get(scope_id)?.get(store).copied()
     }
 
     /// The policy that holds for a SKU (or for a category, without one) in a store, and where it is set.
@@ -139,8 +142,8 @@ impl Sales<'_> {
 
 impl Shop {
     /// Brings the terms of all stock up to date: the safety policy, the mean daily
-    /// sales of the last 30 days, whether a promotion is on. Only what changed is
-    /// written. Answers how many pools changed.
+    /// sales of the last 30 days, whether a promotion is on; then the places of the
+    /// best sellers. Only what changed is written. Answers how many pools changed.
     ///
     /// # Errors
     /// The database's.
@@ -160,6 +163,7 @@ impl Shop {
         for store in &stores {
             changed += self.refresh_store(store, &terms, &offers, &by_pool, now).await?;
         }
+        self.refresh_top().await?;
         Ok(changed)
     }
 

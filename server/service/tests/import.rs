@@ -36,6 +36,17 @@ store::on_both! {
         assert_eq!(again.written(), 0, "{again:#?}");
     }
 
+    async fn lines_are_counted_as_an_editor_counts_them(store: TestStore) {
+        let (shop, _) = shop(&store);
+        import(&shop, &[("stores.csv", STORES), ("categories.csv", CATEGORIES), ("skus.csv", SKUS)]).await;
+        for end in ["\n", "\r\n", "\r"] {
+            let lines = ["store,pool,on_hand,as_of,kind", "main,NIX,1,-1h,", "", "\"ma", "in\",M1,1,-1h,", "main,M1,x,-1h,"];
+            let report = import(&shop, &[("stock.csv", &lines.join(end))]).await;
+            let bad: Vec<(u64, &str)> = report.bad().map(|row| (row.line, row.column.as_str())).collect();
+            assert_eq!(bad, [(2, "pool"), (4, "store"), (6, "on_hand")], "{end:?}");
+        }
+    }
+
     async fn bad_rows_are_named_and_good_ones_kept(store: TestStore) {
         let (shop, _) = shop(&store);
         let report = import(&shop, &[

@@ -208,6 +208,15 @@ store::on_both! {
         let file = &report.files[0];
         assert_eq!((file.file.as_str(), file.kind), ("categories.xlsx", Kind::Categories));
         assert_eq!((file.rows, file.new, file.bad.len()), (2, 2, 0));
+        // A remark at the far end of the sheet is beside the table, and costs no more than any cell.
+        let mut book = Workbook::new();
+        let far = sheet(&mut book, "Sheet1");
+        let header = "code,parent,name_zh,name_en,sort,count_holds";
+        fill(far, header, &[&[Text("tea"), Empty, Text("茶"), Text("Tea"), Number(1.0), Empty]]);
+        far.write_string(1_048_575, 16_383, "remark").expect("a cell");
+        book.save(folder.path().join("categories.xlsx")).expect("a workbook");
+        let report = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await.expect("an import");
+        assert_eq!((report.files[0].rows, report.files[0].unchanged), (1, 1));
         std::fs::write(folder.path().join("categories.xlsx"), b"PK\x03\x04 no workbook").expect("a file");
         let broken = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await;
         assert!(matches!(&broken, Err(service::Error::User(error)) if error.code == domain::Code::Unreadable), "{broken:?}");

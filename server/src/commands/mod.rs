@@ -51,7 +51,7 @@ pub enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(staff::Token),
-    /// Member prices of a phone's owner.
+    /// Member prices and sessions of a phone's owner.
     #[command(subcommand)]
     Member(staff::Member),
     /// Report packs of an order's line as missing from the shelf; refunds them.

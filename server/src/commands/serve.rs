@@ -4,13 +4,14 @@ use super::{Done, Failure};
 use crate::assets::Assets;
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::{Server, listen, live, operation, router};
+use crate::places::Bounds;
+use crate::ready::Ready;
+use crate::{Parts, Server, listen, live, operation, router};
 use clap::Args;
 use leptos::config::LeptosOptions;
 use service::Shop;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -50,6 +51,11 @@ impl Serve {
         if assets.is_empty() {
             tracing::warn!("no styles and scripts were found: pages are plain (cargo xtask build makes them)");
         }
+        if config.sandbox && config.is_https() {
+            tracing::warn!(
+                "the sandbox is on: anyone can read one-time codes and pay without money (sandbox = false ends it)"
+            );
+        }
         let (stop, stopped) = watch::channel(false);
         let leptos = LeptosOptions::builder()
             .output_name(assets.output_name())
@@ -61,21 +67,19 @@ impl Serve {
             .build();
         // What other processes commit is heard of before the first page is shown.
         shop.store().listen().await?;
-        let bounds = live::Bounds {
-            all: config.streams,
-            visitor: config.streams_per_visitor,
-            address: config.streams_per_address,
-        };
-        let server = Server {
+        let bounds =
+            Bounds { all: config.streams, visitor: config.streams_per_visitor, address: config.streams_per_address };
+        let server = Server::new(Parts {
+            ready: Ready::new(&shop),
             live: live::Live::start(&shop, bounds, stopped.clone()),
-            limits: Arc::new(Limits::new(config.visitor_per_second, config.address_per_second)),
-            assets: Arc::new(assets),
-            config: Arc::new(config),
+            limits: Limits::new(config.visitor_per_second, config.address_per_second),
+            assets,
+            config,
             shop: shop.clone(),
-            draining: Arc::default(),
+            draining: std::sync::atomic::AtomicBool::new(false),
             metrics,
             leptos,
-        };
+        });
         let ticker = tokio::spawn(tick(server.clone(), stopped.clone()));
         let courier = tokio::spawn(deliver(shop.clone(), stopped.clone()));
         let done = serve(listener, server, stop, stopped).await;
@@ -97,13 +101,14 @@ async fn serve(
 ) -> Done {
     let url = server.config.public_url();
     let drain = Duration::from_secs(server.config.drain_s.into());
-    let draining = Arc::clone(&server.draining);
-    let serving = listen::serve(listener, router::router(server), stopped.clone());
+    let told = server.clone();
+    let manners = listen::Manners::of(&server.config);
+    let serving = listen::serve(listener, manners, router::router(server), stopped.clone());
     tracing::info!(%url, "the shop is open");
     println!("Zaijia is open at {url}");
     tokio::spawn(async move {
         signalled().await;
-        draining.store(true, Ordering::Relaxed);
+        told.draining.store(true, Ordering::Relaxed);
         if !drain.is_zero() {
             tracing::info!(?drain, "the shop closes: it says so, and still answers");
             tokio::select! {

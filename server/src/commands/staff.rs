@@ -122,7 +122,7 @@ impl Token {
     }
 }
 
-/// Member prices.
+/// Members.
 #[derive(Debug, Subcommand)]
 pub enum Member {
     /// Give member prices.
@@ -135,6 +135,11 @@ pub enum Member {
     },
     /// Take member prices.
     Revoke {
+        /// Mobile number.
+        phone: String,
+    },
+    /// End all of a member's sessions: a device was lost.
+    SignOut {
         /// Mobile number.
         phone: String,
     },
@@ -152,6 +157,7 @@ impl Member {
                 shop.set_membership(&phone, false, None, &super::actor()).await?;
                 println!("member prices no longer apply");
             }
+            Self::SignOut { phone } => println!("{} sessions ended", shop.end_sessions_of(&phone).await?),
         }
         Ok(())
     }

@@ -65,7 +65,11 @@ impl Feed {
             return Err(Failure::Said("there are no sales to play".to_owned()));
         };
         let speed = if self.speed.is_finite() && self.speed > 0.0 { self.speed } else { 1.0 };
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().map_err(network)?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(network)?;
         let bar = indicatif::ProgressBar::new(sales.len() as u64);
         if let Ok(style) = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} sales {elapsed}") {
             bar.set_style(style);

@@ -4,9 +4,9 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `topic` | what can be watched, with its newest state, ready to be sent |
+//! | `rounds` | what the hub and the streams share, and how states become visible |
 //! | `hub` | the one task: which topics were touched, their states computed once |
 //! | `stream` | an open stream: its topics, and the round up to which it was told |
-//! | `places` | how many streams may be open |
 //!
 //! **Rounds.** The hub works in rounds, numbered through. A round computes the
 //! watched topics that commits touched (those within a few hundredths of a
@@ -21,15 +21,19 @@
 //! process sent it, or none is given, the first event is the full state.
 
 mod hub;
-mod places;
+#[cfg(test)]
+mod interleavings;
+mod rounds;
 mod stream;
+mod sync;
 mod topic;
 
-pub use places::Bounds;
 pub(crate) use stream::Live as Events;
 
 use crate::Server;
 use crate::guard::refusal;
+use crate::places::{Bounds, Places};
+use crate::session;
 use crate::visitor::cookie;
 use app::api::cx::{ClientAddress, Visitor};
 use axum::Extension;
@@ -42,8 +46,9 @@ use domain::{Code, UserError};
 use futures::StreamExt;
 use service::Shop;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
+use sync::Mutex;
 use tokio::sync::watch;
 use topic::Key;
 
@@ -55,8 +60,8 @@ const RETRY_S: u64 = 30;
 /// The live stream of a server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Live {
-    shared: Arc<hub::Shared>,
-    places: Arc<places::Places>,
+    shared: Arc<rounds::Shared>,
+    places: Arc<Places>,
 }
 
 /// Waits until the server is told to stop (or nobody is left to tell it).
@@ -67,14 +72,14 @@ pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
 impl Live {
     /// Starts the hub. It ends when `stop` becomes true, and with it all streams.
     pub fn start(shop: &Shop, bounds: Bounds, stop: watch::Receiver<bool>) -> Self {
-        let shared = hub::Shared::new();
+        let shared = rounds::Shared::new();
         tokio::spawn(hub::Hub::new(shop.clone(), Arc::clone(&shared)).run(stop));
-        Self { shared, places: places::Places::new(bounds) }
+        Self { shared, places: Places::new(bounds, "zaijia_streams_open") }
     }
 
     /// Opens a stream of these topics for who asks.
     fn open(&self, keys: Vec<Key>, address: &ClientAddress, headers: &HeaderMap) -> Result<Response, UserError> {
-        let session = cookie(headers, "zaijia_session");
+        let session = cookie(headers, session::NAME);
         let place = self.places.take(session, &address.0);
         let place = place.ok_or_else(|| UserError::new(Code::Busy).with("retry_s", RETRY_S))?;
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
@@ -166,14 +171,14 @@ pub(crate) struct Takeover(Arc<Mutex<Option<Events>>>);
 impl Takeover {
     /// The events; the answer's body ends.
     pub(crate) fn take(&self) -> Option<Events> {
-        topic::lock(&self.0).take()
+        sync::lock(&self.0).take()
     }
 }
 
 fn answer(events: Events) -> Response {
     let events = Arc::new(Mutex::new(Some(events)));
     let takeover = Takeover(Arc::clone(&events));
-    let body = futures::stream::poll_fn(move |cx| match &mut *topic::lock(&events) {
+    let body = futures::stream::poll_fn(move |cx| match &mut *sync::lock(&events) {
         Some(events) => events.poll_next_unpin(cx),
         None => Poll::Ready(None),
     });

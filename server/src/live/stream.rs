@@ -3,9 +3,10 @@
 //! reads the newest states straight from its topics; what changed twice in
 //! between is sent once.
 
-use super::hub::Shared;
-use super::places::Place;
-use super::topic::{Topic, event, lock};
+use super::rounds::Shared;
+use super::sync::lock;
+use super::topic::{Topic, event};
+use crate::places::Place;
 use bytes::Bytes;
 use futures::Stream;
 use futures::task::AtomicWaker;

@@ -1,16 +1,12 @@
 //! What can be watched: a SKU in a store, or an order. A topic holds its newest
 //! event, ready to be sent, once for all who watch it.
 
+use super::sync::{Mutex, lock};
 use bytes::Bytes;
 use domain::ids::{SkuId, StoreId};
 use futures::task::AtomicWaker;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-/// Locks what is whole at any moment, even if its last writer panicked.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use std::sync::{Arc, Weak};
 
 /// Names a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -171,6 +167,7 @@ impl Topics {
 
 #[cfg(test)]
 mod tests {
+    use super::super::interleavings::explored;
     use super::*;
 
     fn key(sku: &str) -> Key {
@@ -179,28 +176,32 @@ mod tests {
 
     #[test]
     fn a_topic_lives_as_long_as_somebody_watches() {
-        let mut topics = Topics::default();
-        let (one, other) = (Arc::new(AtomicWaker::new()), Arc::new(AtomicWaker::new()));
-        let (mine, fresh) = topics.join(vec![key("a"), key("b")], &one);
-        assert_eq!(fresh.len(), 2);
-        let (theirs, fresh) = topics.join(vec![key("a")], &other);
-        assert!(fresh.is_empty());
-        topics.leave(&mine);
-        assert!(topics.get(&key("a")).is_some() && topics.get(&key("b")).is_none());
-        drop(one);
-        assert_eq!(theirs[0].wake(), 1, "the one that went away is swept");
-        topics.leave(&theirs);
-        assert_eq!(topics.len(), 0);
+        explored(1, || {
+            let mut topics = Topics::default();
+            let (one, other) = (Arc::new(AtomicWaker::new()), Arc::new(AtomicWaker::new()));
+            let (mine, fresh) = topics.join(vec![key("a"), key("b")], &one);
+            assert_eq!(fresh.len(), 2);
+            let (theirs, fresh) = topics.join(vec![key("a")], &other);
+            assert!(fresh.is_empty());
+            topics.leave(&mine);
+            assert!(topics.get(&key("a")).is_some() && topics.get(&key("b")).is_none());
+            drop(one);
+            assert_eq!(theirs[0].wake(), 1, "the one that went away is swept");
+            topics.leave(&theirs);
+            assert_eq!(topics.len(), 0);
+        });
     }
 
     #[test]
     fn the_same_state_is_told_once() {
-        let topic = Topic::new(key("a"));
-        assert!(topic.tell(1, "e", b"{}".to_vec()));
-        assert!(!topic.tell(2, "e", b"{}".to_vec()));
-        assert!(topic.tell(3, "e", b"{\"x\":1}".to_vec()));
-        let told = lock(&topic.told).clone().expect("told");
-        assert_eq!(told.event, "id: e-3\nevent: stock\ndata: [{\"x\":1}]\n\n");
+        explored(1, || {
+            let topic = Topic::new(key("a"));
+            assert!(topic.tell(1, "e", b"{}".to_vec()));
+            assert!(!topic.tell(2, "e", b"{}".to_vec()));
+            assert!(topic.tell(3, "e", b"{\"x\":1}".to_vec()));
+            let told = lock(&topic.told).clone().expect("told");
+            assert_eq!(told.event, "id: e-3\nevent: stock\ndata: [{\"x\":1}]\n\n");
+        });
     }
 
     #[test]

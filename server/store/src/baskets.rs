@@ -3,8 +3,8 @@
 //! A member's basket has the member's id, a guest's the one kept in the
 //! session. Nothing is reserved by a basket: reservation comes with the order.
 
-use crate::conn::{list, values};
-use crate::{Conn, Result, Val, vals};
+use crate::conn::{each_of, each_one, list};
+use crate::{Conn, Error, Result, Val, vals};
 use domain::ids::{BasketId, MemberId, SkuId, StoreId};
 use domain::pricing::Scope;
 use domain::view::{Lang, full_name};
@@ -12,7 +12,7 @@ use domain::{Fen, Millis, Packs};
 use std::collections::BTreeSet;
 
 /// A product as a basket and an order need it, with its stock in one store.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct GoodsRow {
     /// SKU.
     pub sku_id: String,
@@ -67,7 +67,7 @@ impl GoodsRow {
 }
 
 /// A line of a basket with its product.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct LineRow {
     /// Packs wanted.
     pub qty: i64,
@@ -79,12 +79,12 @@ pub struct LineRow {
     /// When it was put in.
     pub added_at: i64,
     /// The product.
-    #[sqlx(flatten)]
+    #[record(flatten)]
     pub goods: GoodsRow,
 }
 
 /// The removed line that can be put back, and when the basket changed last.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct BasketRow {
     /// JSON of the removed line; empty if there is none.
     pub undo: String,
@@ -93,7 +93,7 @@ pub struct BasketRow {
 }
 
 /// A line without its product.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct PlainLine {
     /// SKU.
     pub sku_id: String,
@@ -117,27 +117,27 @@ macro_rules! goods_columns {
 /// The lines of baskets, each given with the store whose stock stands beside
 /// them, in the order in which they were put in.
 pub async fn lines(conn: &mut Conn, baskets: &[(&BasketId, &StoreId)]) -> Result<Vec<(BasketId, LineRow)>> {
-    #[derive(sqlx::FromRow)]
+    #[derive(crate::record::Record)]
     struct Row {
         basket_id: String,
-        #[sqlx(flatten)]
+        #[record(flatten)]
         line: LineRow,
     }
     let sql = format!(
         concat!(
-            "WITH v (of_basket, of_store) AS (VALUES {}) SELECT l.basket_id, l.qty, \
+            "WITH v (of_basket, of_store) AS ({}) SELECT l.basket_id, l.qty, \
              CASE WHEN l.choice <> '' THEN l.choice ELSE COALESCE(c.choice, '') END AS choice, \
              CASE WHEN l.choice <> '' THEN l.chosen ELSE COALESCE(c.chosen, '[]') END AS chosen, l.added_at, ",
             goods_columns!(),
             " FROM v CROSS JOIN basket_line l JOIN sku k ON k.id = l.sku_id \
              LEFT JOIN stock s ON s.store_id = v.of_store AND s.pool_id = k.pool_id \
              LEFT JOIN substitution_choice c ON c.member_id = l.basket_id AND c.sku_id = l.sku_id \
-             WHERE l.basket_id = v.of_basket ORDER BY l.basket_id, l.added_at, l.sku_id LIMIT {}"
+             WHERE l.basket_id = v.of_basket ORDER BY l.basket_id, l.added_at, l.sku_id LIMIT $1"
         ),
-        values(1, baskets.len(), 2),
-        200 * baskets.len()
+        each_of(2, baskets.len(), 2)
     );
-    let vals: Vec<Val<'_>> = baskets.iter().flat_map(|(b, s)| [Val::from(*b), Val::from(*s)]).collect();
+    let mut vals = vals![200 * i64::try_from(baskets.len()).unwrap_or(1)].to_vec();
+    vals.extend(baskets.iter().flat_map(|(b, s)| [Val::from(*b), Val::from(*s)]));
     let rows: Vec<Row> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
     Ok(rows.into_iter().map(|row| (BasketId::trusted(row.basket_id), row.line)).collect())
 }
@@ -159,6 +159,15 @@ pub async fn basket(conn: &mut Conn, basket: &BasketId) -> Result<BasketRow> {
     Ok(row.unwrap_or_default())
 }
 
+/// Locks a basket for this unit: who reads lines and then writes them starts
+/// here, so that two tabs at two servers change it one after the other.
+pub async fn lock(conn: &mut Conn, basket: &BasketId, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO basket (id, undo, updated_at) VALUES ($1, '', $2) \
+               ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at";
+    conn.exec(sql, vals![basket, now]).await?;
+    Ok(())
+}
+
 /// Lines without products.
 pub async fn plain_lines(conn: &mut Conn, basket: &BasketId) -> Result<Vec<PlainLine>> {
     let sql = "SELECT sku_id, qty, choice, chosen, added_at FROM basket_line WHERE basket_id = $1 \
@@ -178,10 +187,10 @@ pub async fn put_lines(conn: &mut Conn, basket: &BasketId, lines: &[PlainLine]) 
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO basket_line (basket_id, sku_id, qty, choice, chosen, added_at) VALUES {} \
+        "INSERT INTO basket_line (basket_id, sku_id, qty, choice, chosen, added_at) {} \
          ON CONFLICT (basket_id, sku_id) DO UPDATE SET qty = excluded.qty, choice = excluded.choice, \
          chosen = excluded.chosen",
-        values(1, lines.len(), 6)
+        each_of(1, lines.len(), 6)
     );
     let mut vals: Vec<Val<'_>> = Vec::with_capacity(lines.len() * 6);
     for line in lines {
@@ -241,10 +250,10 @@ pub async fn remember_choices(
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO substitution_choice (member_id, sku_id, choice, chosen, updated_at) VALUES {} \
+        "INSERT INTO substitution_choice (member_id, sku_id, choice, chosen, updated_at) {} \
          ON CONFLICT (member_id, sku_id) DO UPDATE SET choice = excluded.choice, chosen = excluded.chosen, \
          updated_at = excluded.updated_at",
-        values(1, choices.len(), 5)
+        each_of(1, choices.len(), 5)
     );
     let mut vals: Vec<Val<'_>> = Vec::with_capacity(choices.len() * 5);
     for (sku, choice, chosen) in choices {
@@ -261,9 +270,9 @@ pub async fn remember_buyers(conn: &mut Conn, buyers: &[(&str, &str, &str)]) -> 
         return Ok(());
     }
     let sql = format!(
-        "WITH v (of_member, choice, store_id) AS (VALUES {}) UPDATE member SET substitution_default = v.choice, \
+        "WITH v (of_member, choice, store_id) AS ({}) UPDATE member SET substitution_default = v.choice, \
          home_store_id = COALESCE(home_store_id, v.store_id) FROM v WHERE id = v.of_member",
-        values(1, buyers.len(), 3)
+        each_of(1, buyers.len(), 3)
     );
     let vals: Vec<Val<'_>> =
         buyers.iter().flat_map(|(m, c, s)| [Val::from(*m), Val::from(*c), Val::from(*s)]).collect();
@@ -271,21 +280,30 @@ pub async fn remember_buyers(conn: &mut Conn, buyers: &[(&str, &str, &str)]) -> 
     Ok(())
 }
 
-/// Takes out of baskets what was ordered, given as (basket, SKU), and notes the
-/// change: nothing of it can be undone.
-pub async fn take_ordered(conn: &mut Conn, ordered: &[(&BasketId, &SkuId)], now: Millis) -> Result<()> {
-    let sql = format!("DELETE FROM basket_line WHERE (basket_id, sku_id) IN (VALUES {})", values(1, ordered.len(), 2));
-    let vals: Vec<Val<'_>> = ordered.iter().flat_map(|(b, s)| [Val::from(*b), Val::from(*s)]).collect();
-    conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
-    let baskets: BTreeSet<&BasketId> = ordered.iter().map(|(basket, _)| *basket).collect();
+/// Takes out of baskets what was ordered, given as (basket, SKU, packs), and
+/// notes the change: nothing of it can be undone.
+///
+/// # Errors
+/// [`Error::Changed`] if a basket is no longer what was read: what another
+/// server took out or put in meanwhile is neither ordered twice nor lost.
+pub async fn take_ordered(conn: &mut Conn, ordered: &[(&BasketId, &SkuId, Packs)], now: Millis) -> Result<()> {
+    // The baskets' own rows first, as in `lock`.
+    let baskets: BTreeSet<&BasketId> = ordered.iter().map(|(basket, ..)| *basket).collect();
     let vals: Vec<Val<'_>> = baskets.iter().flat_map(|b| [Val::from(*b), Val::from(""), Val::from(now)]).collect();
     let tail = " ON CONFLICT (id) DO UPDATE SET undo = excluded.undo, updated_at = excluded.updated_at";
     conn.insert("INSERT INTO basket (id, undo, updated_at)", 3, &vals, tail).await?;
+    let rows = each_of(1, ordered.len(), 3);
+    let sql = format!("DELETE FROM basket_line WHERE (basket_id, sku_id, qty) IN ({rows})");
+    let vals: Vec<Val<'_>> =
+        ordered.iter().flat_map(|(b, s, n)| [Val::from(*b), Val::from(*s), Val::from(n.0)]).collect();
+    if conn.exec(sqlx::AssertSqlSafe(sql), &vals).await? != ordered.len() as u64 {
+        return Err(Error::Changed("a basket"));
+    }
     Ok(())
 }
 
 /// A category above a leaf, or the leaf itself.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, crate::record::Record)]
 pub struct PathRow {
     /// The leaf that was asked for.
     pub leaf: String,
@@ -302,10 +320,10 @@ pub async fn category_paths(conn: &mut Conn, leaves: &[&str]) -> Result<Vec<Path
     }
     let sql = format!(
         "WITH RECURSIVE up (leaf, id, parent_id, depth) AS ( \
-         SELECT id, id, parent_id, CAST(0 AS BIGINT) FROM category WHERE id IN ({}) \
+         SELECT id, id, parent_id, CAST(0 AS BIGINT) FROM category WHERE id {} \
          UNION ALL SELECT up.leaf, c.id, c.parent_id, up.depth + 1 FROM up JOIN category c ON c.id = up.parent_id \
          WHERE up.depth < 12) SELECT leaf, id, depth FROM up ORDER BY leaf, depth",
-        list(1, leaves.len())
+        each_one(1, leaves.len())
     );
     let vals: Vec<Val<'_>> = leaves.iter().map(|leaf| Val::from(*leaf)).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await

@@ -3,13 +3,14 @@
 
 use crate::conn::list;
 pub use crate::lists::{Filter, Slim, buyable_in, find, popular, suggest};
+use crate::record::Record;
 use crate::stock::Stock;
 use crate::{Conn, Result, Val, vals};
 use domain::availability::Level;
 use domain::ids::{BasketId, CategoryId, MemberId, PoolId, SkuId, StoreId};
 use domain::safety::{Dms, Policy};
 use domain::{Base, Fen, Millis, Packs};
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
 
 /// A node of the category tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct CategoryRecord {
     pub count_holds_day: bool,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct CategoryRow {
     id: String,
     code: String,
@@ -176,7 +177,7 @@ pub struct SkuInStore {
     pub stock: Option<Stock>,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct SkuRow {
     id: String,
     num: i64,
@@ -327,11 +328,14 @@ pub async fn variants(conn: &mut Conn, store: &StoreId, code: &str) -> Result<Ve
     skus(conn, end, vals![store, code]).await
 }
 
-const BOUGHT: &str = "SELECT l.sku_id, MAX(o.placed_at) AS last FROM orders o
-    JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id
-    WHERE o.member_id = $1 AND o.paid > 0 GROUP BY l.sku_id ORDER BY last DESC, l.sku_id LIMIT $2";
+/// Looks at a member's last orders only, however many there are.
+pub(crate) const BOUGHT: &str =
+    "SELECT l.sku_id, MAX(o.placed_at) AS last FROM (SELECT store_id, id, placed_at FROM orders
+    WHERE member_id = $1 AND paid > 0 ORDER BY placed_at DESC LIMIT 30) o
+    CROSS JOIN order_line l WHERE l.store_id = o.store_id AND l.order_id = o.id
+    GROUP BY l.sku_id ORDER BY last DESC, l.sku_id LIMIT $2";
 
-/// SKUs that a member bought, the latest first.
+/// SKUs that a member bought with the last 30 orders, the latest first.
 pub async fn bought(conn: &mut Conn, member: &MemberId, limit: u32) -> Result<Vec<SkuId>> {
     let rows: Vec<(String, i64)> = conn.all(BOUGHT, vals![member, limit]).await?;
     Ok(rows.into_iter().map(|(id, _)| SkuId::trusted(id)).collect())
@@ -383,16 +387,17 @@ pub async fn accepted_pairs(conn: &mut Conn, skus: &[SkuId]) -> Result<Vec<Pair>
     Ok(rows.into_iter().map(pair).collect())
 }
 
-/// How often a member ordered each SKU of some categories.
+/// How often a member ordered each SKU of some categories, with the last hundred orders.
 pub async fn bought_times(conn: &mut Conn, member: &MemberId, categories: &[CategoryId]) -> Result<Vec<(SkuId, i64)>> {
     let categories = &categories[..categories.len().min(2_000)];
     if categories.is_empty() {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT l.sku_id, CAST(COUNT(*) AS BIGINT) FROM orders o
-         JOIN order_line l ON l.store_id = o.store_id AND l.order_id = o.id JOIN sku k ON k.id = l.sku_id
-         WHERE o.member_id = $1 AND k.category_id IN ({}) GROUP BY l.sku_id LIMIT 10000",
+        "SELECT l.sku_id, CAST(COUNT(*) AS BIGINT) FROM (SELECT store_id, id FROM orders
+         WHERE member_id = $1 ORDER BY placed_at DESC LIMIT 100) o CROSS JOIN order_line l CROSS JOIN sku k
+         WHERE l.store_id = o.store_id AND l.order_id = o.id AND k.id = l.sku_id
+         AND k.category_id IN ({}) GROUP BY l.sku_id LIMIT 10000",
         list(2, categories.len())
     );
     let mut vals = vec![Val::from(member)];

@@ -8,7 +8,7 @@ use crate::{Conn, Result};
 pub const MOST: i64 = 100;
 
 /// Something that does not add up.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct Odd {
     /// What it concerns: store and pool, order, slot, offer.
     pub subject: String,

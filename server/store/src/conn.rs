@@ -1,28 +1,20 @@
 //! One connection to either database, and the four ways to run a statement.
 //!
 //! SQL is the portable subset: `$1` parameters, `ON CONFLICT`, `RETURNING`,
-//! `WITH v (a, b) AS (VALUES …)` for rows that come from code (see [`values`]),
+//! `WITH v (a, b) AS (…)` for rows that come from code (see [`rows_of`]),
 //! `CAST(SUM(x) AS BIGINT)`.
 
+use crate::lite::Lite;
+use crate::record::Record;
 use crate::{Error, Result};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, FromRow, Postgres, SqlSafeStr, SqlStr, Sqlite};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-
-/// A row type that both databases can fill; `#[derive(sqlx::FromRow)]` makes one.
-pub trait Row:
-    Send + Unpin + for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> FromRow<'r, sqlx::postgres::PgRow>
-{
-}
-
-impl<T> Row for T where
-    T: Send + Unpin + for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> FromRow<'r, sqlx::postgres::PgRow>
-{
-}
 
 /// A parameter of a statement. Absent values keep their type, as PostgreSQL wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,11 +78,169 @@ macro_rules! vals {
     ($($value:expr),* $(,)?) => { &[$($crate::Val::from($value)),*][..] };
 }
 
-/// `($1, $2), ($3, $4), …`: `rows` rows of `columns` parameters, the first
-/// numbered `first`, for a `WITH v (…) AS (VALUES …)`.
-pub fn values(first: usize, rows: usize, columns: usize) -> String {
-    use std::fmt::Write;
+/// Stands in a statement for `rows` rows of `columns` parameters, the first of
+/// them numbered `first` and no others after them: as the body of a
+/// `WITH v (…) AS (…)`, behind `INSERT INTO t (…)`, or in `(a, b) IN (…)`.
+/// At most once in a statement.
+///
+/// SQLite reads it as `VALUES ($1, $2), ($3, $4), …`. PostgreSQL gets an array a
+/// column, so that the statement is the same for any number of rows and is
+/// planned once.
+pub fn rows_of(first: usize, rows: usize, columns: usize) -> String {
     debug_assert!(rows > 0 && columns > 0 && rows * columns < 30_000, "bounded by the caller");
+    format!("\u{1}{first} {columns}\u{1}")
+}
+
+/// The same in a statement that takes each row for itself, whatever it does to
+/// the others: behind `INSERT INTO t (…)`, in `(a, b) IN (…)`, or as the body of a
+/// `WITH v (a, b) AS (…)` whose columns are named `v.a` and `v.b`, with `FROM v`
+/// alone or before a `CROSS JOIN`. SQLite then runs it once for each row, with
+/// the parameters themselves in place of `v`: it makes no table of the rows.
+pub fn each_of(first: usize, rows: usize, columns: usize) -> String {
+    debug_assert!(rows > 0 && columns > 0 && rows * columns < 30_000, "bounded by the caller");
+    format!("\u{1}{first} {columns} each\u{1}")
+}
+
+/// [`one_of`] in a statement that takes each value for itself, see [`each_of`].
+pub fn each_one(first: usize, count: usize) -> String {
+    debug_assert!(count > 0, "bounded by the caller");
+    format!("\u{1}{first} 0 each\u{1}")
+}
+
+/// Stands in a statement behind a column that is one of the last `count`
+/// parameters, the first of them numbered `first`: `IN ($1, $2)`, or on
+/// PostgreSQL an array, see [`rows_of`].
+pub fn one_of(first: usize, count: usize) -> String {
+    debug_assert!(count > 0, "bounded by the caller");
+    format!("\u{1}{first} 0\u{1}")
+}
+
+/// Where parameters of rows stand in a statement.
+struct Marked<'s> {
+    before: &'s str,
+    first: usize,
+    /// 0 for [`one_of`].
+    columns: usize,
+    /// Is each row taken for itself?
+    each: bool,
+    after: &'s str,
+}
+
+fn marked(sql: &str) -> Option<Marked<'_>> {
+    let mut parts = sql.splitn(3, '\u{1}');
+    let (before, mark, after) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut words = mark.split(' ');
+    let (first, columns) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Marked { before, first, columns, each: words.next().is_some(), after })
+}
+
+/// How SQLite runs a statement.
+enum Spelled<'s> {
+    /// Once, with each parameter in its place.
+    Once(Cow<'s, str>),
+    /// Once for each `columns` of the parameters after the `fixed` ones.
+    Each { sql: String, fixed: usize, columns: usize },
+}
+
+impl Spelled<'_> {
+    fn text(&self) -> &str {
+        match self {
+            Self::Once(sql) => sql,
+            Self::Each { sql, .. } => sql,
+        }
+    }
+}
+
+/// The statement for SQLite.
+fn spelled(sql: &str, count: usize) -> Spelled<'_> {
+    let Some(Marked { before, first, columns, each, after }) = marked(sql) else {
+        return Spelled::Once(Cow::Borrowed(sql));
+    };
+    if each {
+        return Spelled::Each { sql: alone(before, after, first, columns), fixed: first - 1, columns: columns.max(1) };
+    }
+    let of_rows = (count + 1).saturating_sub(first);
+    let middle = match columns {
+        0 => format!("IN ({})", list(first, of_rows)),
+        columns => format!("VALUES {}", values(first, of_rows / columns, columns)),
+    };
+    Spelled::Once(Cow::Owned(format!("{before}{middle}{after}")))
+}
+
+/// The statement between whose parts rows stand that are taken for themselves,
+/// for one of them: its parameters, the first numbered `first`, take the places
+/// of `v`'s columns.
+pub(crate) fn alone(before: &str, after: &str, first: usize, columns: usize) -> String {
+    if columns == 0 {
+        return format!("{before}= ${first}{after}");
+    }
+    if let Some(before) = before.strip_suffix("IN (") {
+        let after = after.strip_prefix(')').unwrap_or(after);
+        return format!("{before}= ({}){after}", list(first, columns));
+    }
+    let Some((before, names)) = before.strip_suffix(") AS (").and_then(|with| with.rsplit_once("WITH v (")) else {
+        return format!("{before}VALUES ({}){after}", list(first, columns));
+    };
+    let after = after.strip_prefix(')').unwrap_or(after);
+    let sql = format!("{before}{}", after.trim_start().replace("FROM v CROSS JOIN", "FROM").replace("FROM v", ""));
+    let mut names: Vec<(&str, usize)> = names.split(',').map(str::trim).zip(first..).collect();
+    // A name may be the beginning of another.
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    names.into_iter().fold(sql, |sql, (name, no)| sql.replace(&format!("v.{name}"), &format!("${no}")))
+}
+
+/// The statement for PostgreSQL, with an array for each column of rows.
+fn arrayed<'v>(sql: &str, vals: &'v [Val<'_>]) -> Option<(String, Vec<Array<'v>>)> {
+    let Marked { before, first, columns, after, .. } = marked(sql)?;
+    let rows = vals.get(first - 1..)?;
+    let of = columns.max(1);
+    let arrays: Vec<Array<'v>> = (0..of).map(|column| Array::of(rows.iter().skip(column).step_by(of))).collect();
+    let casts = arrays.iter().zip(first..).map(|(array, no)| format!("CAST(${no} AS {})", array.sql_type()));
+    let casts = casts.collect::<Vec<_>>().join(", ");
+    let middle = if columns == 0 { format!("= ANY ({casts})") } else { format!("SELECT * FROM unnest({casts})") };
+    Some((format!("{before}{middle}{after}"), arrays))
+}
+
+/// A column of rows.
+enum Array<'v> {
+    Text(Vec<Option<&'v str>>),
+    Int(Vec<Option<i64>>),
+    Bool(Vec<Option<bool>>),
+}
+
+impl<'v> Array<'v> {
+    fn of<'a: 'v>(vals: impl Iterator<Item = &'v Val<'a>> + Clone) -> Self {
+        match vals.clone().next() {
+            Some(Val::Int(_)) => Self::Int(vals.map(|val| if let Val::Int(n) = val { *n } else { None }).collect()),
+            Some(Val::Bool(_)) => {
+                Self::Bool(vals.map(|val| if let Val::Bool(yes) = val { Some(*yes) } else { None }).collect())
+            }
+            _ => Self::Text(vals.map(Val::text).collect()),
+        }
+    }
+
+    fn sql_type(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "TEXT[]",
+            Self::Int(_) => "BIGINT[]",
+            Self::Bool(_) => "BOOLEAN[]",
+        }
+    }
+}
+
+impl Val<'_> {
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Val::Text(text) => *text,
+            Val::Owned(text) => Some(text),
+            Val::Int(_) | Val::Bool(_) => None,
+        }
+    }
+}
+
+/// `($1, $2), ($3, $4), …`.
+fn values(first: usize, rows: usize, columns: usize) -> String {
+    use std::fmt::Write;
     let mut sql = String::with_capacity(rows * columns * 6);
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
@@ -119,7 +269,7 @@ pub enum Kind {
 
 #[derive(Debug)]
 pub(crate) enum Inner {
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(Lite),
     Postgres(PoolConnection<Postgres>),
 }
 
@@ -156,7 +306,15 @@ impl Touched {
 }
 
 /// A statement under way; its time goes to the metrics when it ends.
-struct Timed(Instant);
+pub(crate) struct Timed(Instant);
+
+impl Timed {
+    /// Counts the statement, and begins to measure.
+    fn of(statements: &Statements, sql: &str) -> Self {
+        statements.count(sql);
+        Self(Instant::now())
+    }
+}
 
 impl Drop for Timed {
     fn drop(&mut self) {
@@ -170,7 +328,30 @@ pub struct Conn {
     pub(crate) inner: Inner,
     pub(crate) touched: Touched,
     savepoint: Savepoint,
-    statements: Arc<AtomicU64>,
+    statements: Arc<Statements>,
+}
+
+/// The statements that were run over all connections of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    pub(crate) count: AtomicU64,
+    /// For tests: each statement's text, once somebody wants to know.
+    #[cfg(feature = "testing")]
+    pub(crate) texts: std::sync::Mutex<Option<std::collections::BTreeSet<String>>>,
+}
+
+impl Statements {
+    fn count(&self, sql: &str) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "testing")]
+        if let Ok(mut texts) = self.texts.lock()
+            && let Some(texts) = texts.as_mut()
+        {
+            texts.insert(sql.to_owned());
+        }
+        #[cfg(not(feature = "testing"))]
+        let _ = sql;
+    }
 }
 
 /// How the writer's savepoint stands.
@@ -184,91 +365,54 @@ enum Savepoint {
     Used,
 }
 
-macro_rules! bind {
-    ($query:expr, $vals:expr) => {{
-        let mut query = $query;
-        for val in $vals {
+/// A statement for PostgreSQL with its parameters.
+macro_rules! bound {
+    ($sql:expr, $vals:expr) => {{
+        let sql: SqlStr = $sql;
+        let vals: &[Val<'_>] = $vals;
+        let (sql, fixed, arrays) = match arrayed(sql.as_str(), vals) {
+            Some((text, arrays)) => {
+                let fixed = marked(sql.as_str()).map_or(0, |mark| mark.first - 1);
+                (AssertSqlSafe(text).into_sql_str(), fixed, arrays)
+            }
+            None => (sql, vals.len(), Vec::new()),
+        };
+        let mut query = sqlx::query::<Postgres>(sql);
+        for val in &vals[..fixed] {
             query = match val {
-                Val::Text(text) => query.bind(text.map(str::to_owned)),
-                Val::Owned(text) => query.bind(text.clone()),
+                Val::Text(text) => query.bind(*text),
+                Val::Owned(text) => query.bind(text.as_str()),
                 Val::Int(n) => query.bind(*n),
                 Val::Bool(b) => query.bind(*b),
+            };
+        }
+        for array in arrays {
+            query = match array {
+                Array::Text(column) => query.bind(column),
+                Array::Int(column) => query.bind(column),
+                Array::Bool(column) => query.bind(column),
             };
         }
         query
     }};
 }
 
-/// Parameters of one statement at most, below what SQLite takes.
-const PARAMETERS_MAX: usize = 25_000;
+/// Values of one statement's rows, at most.
+const VALUES_MAX: usize = 25_000;
 
-/// Above so many parameters, SQLite gets a statement without their numbers.
-const NUMBERED_MAX: usize = 50;
-
-/// The statement with `?` in place of `$1`, and its parameters in the order in
-/// which they stand there.
-///
-/// SQLite keeps `$1` as a name, and looks for names one after another: a
-/// statement with 20,000 of them would take seconds to bind.
-fn unnumbered<'v, 'a>(sql: SqlStr, vals: &'v [Val<'a>]) -> (SqlStr, Cow<'v, [Val<'a>]>) {
-    if vals.len() <= NUMBERED_MAX {
-        return (sql, Cow::Borrowed(vals));
-    }
-    let mut text = String::with_capacity(sql.as_str().len());
-    let mut order = Vec::with_capacity(vals.len());
-    let mut parts = sql.as_str().split('$');
-    text.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let val = part[..digits].parse::<usize>().ok().and_then(|n| vals.get(n.checked_sub(1)?));
-        match val {
-            Some(val) => {
-                text.push('?');
-                order.push(val.clone());
-            }
-            // No parameter of ours: leave the whole statement as it is.
-            None => return (sql, Cow::Borrowed(vals)),
-        }
-        text.push_str(&part[digits..]);
-    }
-    // The bound of SQLite; a parameter that stands twice counts twice here.
-    if order.len() > 32_766 {
-        return (sql, Cow::Borrowed(vals));
-    }
-    (AssertSqlSafe(text).into_sql_str(), Cow::Owned(order))
-}
-
-macro_rules! on_both {
-    ($self:expr, $sql:expr, $vals:expr, query $method:ident) => {
-        match &mut $self.inner {
-            Inner::Sqlite(c) => {
-                let (sql, vals) = unnumbered($sql.into_sql_str(), $vals);
-                bind!(sqlx::query::<Sqlite>(sql), vals.iter()).$method(&mut **c).await?.rows_affected()
-            }
-            Inner::Postgres(c) => bind!(sqlx::query::<Postgres>($sql), $vals).$method(&mut **c).await?.rows_affected(),
-        }
-    };
-    ($self:expr, $sql:expr, $vals:expr, $row:ty, $method:ident) => {
-        match &mut $self.inner {
-            Inner::Sqlite(c) => {
-                let (sql, vals) = unnumbered($sql.into_sql_str(), $vals);
-                bind!(sqlx::query_as::<Sqlite, $row>(sql), vals.iter()).$method(&mut **c).await?
-            }
-            Inner::Postgres(c) => bind!(sqlx::query_as::<Postgres, $row>($sql), $vals).$method(&mut **c).await?,
-        }
-    };
+fn record<T: Record>(row: &PgRow) -> Result<T> {
+    T::read(row, &mut 0)
 }
 
 impl Conn {
     /// `statements` counts what is run, over all connections of a store.
-    pub(crate) fn new(inner: Inner, statements: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(inner: Inner, statements: Arc<Statements>) -> Self {
         Self { inner, touched: Touched::default(), savepoint: Savepoint::None, statements }
     }
 
     /// Counts a statement and, when the answer is dropped, notes how long it took.
-    fn timed(&self) -> Timed {
-        self.statements.fetch_add(1, Ordering::Relaxed);
-        Timed(Instant::now())
+    pub(crate) fn timed(&self, sql: &str) -> Timed {
+        Timed::of(&self.statements, sql)
     }
 
     /// Which database it leads to.
@@ -284,40 +428,83 @@ impl Conn {
     /// SQL made at run time is passed as `sqlx::AssertSqlSafe(text)`: its parts
     /// are ours, values only ever come as parameters.
     pub async fn exec(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<u64> {
-        let _timed = self.timed();
-        Ok(on_both!(self, sql, vals, query execute))
+        let sql = sql.into_sql_str();
+        let statements = &self.statements;
+        match &mut self.inner {
+            Inner::Sqlite(c) => {
+                let sql = spelled(sql.as_str(), vals.len());
+                let _timed = Timed::of(statements, sql.text());
+                match &sql {
+                    Spelled::Once(sql) => c.exec(sql, vals),
+                    Spelled::Each { sql, fixed, columns } => {
+                        let (fixed, rows) = vals.split_at(*fixed);
+                        c.exec_each(sql, fixed, *columns, rows)
+                    }
+                }
+            }
+            Inner::Postgres(c) => {
+                let _timed = Timed::of(statements, sql.as_str());
+                Ok(bound!(sql, vals).execute(&mut **c).await?.rows_affected())
+            }
+        }
     }
 
-    /// Inserts rows given one after another in `vals`, as many in a statement as
-    /// it can take: `head` is all before `VALUES`, `tail` all after the rows.
+    /// Inserts rows given one after another in `vals`: `head` is all before
+    /// `VALUES`, `tail` all after the rows.
+    ///
+    /// See [`each_of`]; PostgreSQL gets as many rows in a statement as it can take.
     pub async fn insert(&mut self, head: &str, columns: usize, vals: &[Val<'_>], tail: &str) -> Result<u64> {
         let mut written = 0;
-        for part in vals.chunks(columns * (PARAMETERS_MAX / columns)) {
-            let sql = format!("{head} VALUES {}{tail}", values(1, part.len() / columns, columns));
+        for part in vals.chunks(columns * (VALUES_MAX / columns)) {
+            let sql = format!("{head} {}{tail}", each_of(1, part.len() / columns, columns));
             written += self.exec(AssertSqlSafe(sql), part).await?;
         }
         Ok(written)
     }
 
     /// All rows of a query. The query bounds them by itself.
-    pub async fn all<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Vec<T>> {
-        let _timed = self.timed();
-        Ok(on_both!(self, sql, vals, T, fetch_all))
+    pub async fn all<T: Record>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Vec<T>> {
+        let sql = sql.into_sql_str();
+        let statements = &self.statements;
+        match &mut self.inner {
+            Inner::Sqlite(c) => {
+                let sql = spelled(sql.as_str(), vals.len());
+                let _timed = Timed::of(statements, sql.text());
+                match &sql {
+                    Spelled::Once(sql) => c.rows(sql, vals, usize::MAX),
+                    Spelled::Each { sql, fixed, columns } => {
+                        let (fixed, rows) = vals.split_at(*fixed);
+                        c.rows_each(sql, fixed, *columns, rows)
+                    }
+                }
+            }
+            Inner::Postgres(c) => {
+                let _timed = Timed::of(statements, sql.as_str());
+                let rows = bound!(sql, vals).fetch_all(&mut **c).await?;
+                rows.iter().map(record).collect()
+            }
+        }
     }
 
-    /// The first row of a query, if there is one.
-    pub async fn opt<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Option<T>> {
-        let _timed = self.timed();
-        Ok(on_both!(self, sql, vals, T, fetch_optional))
+    /// The first row of a query, if there is one. It has no rows of code in it.
+    pub async fn opt<T: Record>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<Option<T>> {
+        let sql = sql.into_sql_str();
+        let _timed = Timed::of(&self.statements, sql.as_str());
+        match &mut self.inner {
+            Inner::Sqlite(c) => Ok(c.rows(sql.as_str(), vals, 1)?.pop()),
+            Inner::Postgres(c) => {
+                let row = bound!(sql, vals).fetch_optional(&mut **c).await?;
+                row.as_ref().map(record).transpose()
+            }
+        }
     }
 
     /// The only row of a query.
     ///
     /// # Errors
     /// [`Error::Sql`] if there is none.
-    pub async fn one<T: Row>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<T> {
-        let _timed = self.timed();
-        Ok(on_both!(self, sql, vals, T, fetch_one))
+    pub async fn one<T: Record>(&mut self, sql: impl SqlSafeStr, vals: &[Val<'_>]) -> Result<T> {
+        self.opt(sql, vals).await?.ok_or_else(|| Error::from(sqlx::Error::RowNotFound))
     }
 
     /// The number in the first column of the only row; 0 for NULL.
@@ -329,10 +516,9 @@ impl Conn {
     /// Runs plain statements without parameters, such as `SAVEPOINT u`.
     pub(crate) async fn raw(&mut self, sql: &'static str) -> Result<()> {
         match &mut self.inner {
-            Inner::Sqlite(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
-            Inner::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ()),
+            Inner::Sqlite(c) => c.raw(sql),
+            Inner::Postgres(c) => Ok(sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ())?),
         }
-        .map_err(Error::from)
     }
 
     /// Sets the savepoint that a unit of work can be undone to. What was done
@@ -375,18 +561,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_from_code_are_numbered_through() {
-        assert_eq!(values(3, 2, 2), "($3, $4), ($5, $6)");
+    fn rows_from_code_are_numbered_through_on_sqlite() {
+        let sql = format!("WITH v (a, b) AS ({}) SELECT $1", rows_of(2, 2, 2));
+        let text = |sql: &str, count| spelled(sql, count).text().to_owned();
+        assert_eq!(text(&sql, 5), "WITH v (a, b) AS (VALUES ($2, $3), ($4, $5)) SELECT $1");
+        assert_eq!(text(&format!("a {}", one_of(1, 2)), 2), "a IN ($1, $2)");
+        assert_eq!(text("a = $1", 1), "a = $1");
         assert_eq!(list(2, 3), "$2, $3, $4");
     }
 
     #[test]
-    fn many_parameters_lose_their_numbers_and_keep_their_places() {
-        let numbers: Vec<Val<'_>> = (1..=60_i64).map(Val::from).collect();
-        let (sql, vals) = unnumbered("a = $2 AND b IN ($1, $60) AND c = $2".into_sql_str(), &numbers);
-        assert_eq!(sql.as_str(), "a = ? AND b IN (?, ?) AND c = ?");
-        assert_eq!(vals.as_ref(), [2_i64, 1, 60, 2].map(Val::from));
-        let (sql, vals) = unnumbered("a = $2".into_sql_str(), &numbers[..2]);
-        assert_eq!((sql.as_str(), vals.len()), ("a = $2", 2));
+    fn rows_that_are_taken_for_themselves_are_parameters_on_sqlite() {
+        let each = |sql: &str| match spelled(sql, 9) {
+            Spelled::Each { sql, fixed, columns } => (sql, fixed, columns),
+            Spelled::Once(_) => panic!("once"),
+        };
+        let rows = each_of(2, 4, 2);
+        let sql = format!("WITH v (a, a_b) AS ({rows}) UPDATE t SET n = n + v.a FROM v WHERE t.id = v.a_b AND x = $1");
+        assert_eq!(each(&sql), ("UPDATE t SET n = n + $2  WHERE t.id = $3 AND x = $1".to_owned(), 1, 2));
+        let sql = format!("WITH v (a, b) AS ({rows}) SELECT * FROM v CROSS JOIN t WHERE (t.a, t.b) = (v.a, v.b)");
+        assert_eq!(each(&sql).0, "SELECT * FROM t WHERE (t.a, t.b) = ($2, $3)");
+        assert_eq!(
+            each(&format!("INSERT INTO t (a, b) {rows} RETURNING a")).0,
+            "INSERT INTO t (a, b) VALUES ($2, $3) RETURNING a"
+        );
+        assert_eq!(each(&format!("DELETE FROM t WHERE (a, b) IN ({rows})")).0, "DELETE FROM t WHERE (a, b) = ($2, $3)");
+        assert_eq!(each(&format!("a {}", each_one(1, 7))), ("a = $1".to_owned(), 0, 1));
+    }
+
+    #[test]
+    fn rows_from_code_are_columns_on_postgresql() {
+        let vals = vals![7, "a", 1, Option::<&str>::None, Option::<i64>::None];
+        let (sql, arrays) = arrayed(&format!("INSERT {} ON $1", rows_of(2, 2, 2)), vals).expect("rows");
+        assert_eq!(sql, "INSERT SELECT * FROM unnest(CAST($2 AS TEXT[]), CAST($3 AS BIGINT[])) ON $1");
+        assert!(matches!(&arrays[..], [Array::Text(a), Array::Int(b)]
+            if *a == [Some("a"), None] && *b == [Some(1), None]));
+        let (sql, _) = arrayed(&format!("a {}", one_of(1, 2)), vals![1, 2]).expect("rows");
+        assert_eq!(sql, "a = ANY (CAST($1 AS BIGINT[]))");
+        let (sql, _) = arrayed(&format!("a {}", each_one(1, 2)), vals![1, 2]).expect("rows");
+        assert_eq!(sql, "a = ANY (CAST($1 AS BIGINT[]))");
+        assert!(arrayed("a = $1", vals![1]).is_none());
     }
 }

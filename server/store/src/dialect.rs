@@ -1,17 +1,19 @@
 //! What the two databases say differently: full-text search.
 //!
-//! SQLite has an FTS5 table whose row numbers are the SKUs' `num`; PostgreSQL a
-//! table with `tsvector` columns made from the same tokens, without a parser.
+//! SQLite has FTS5 tables whose row numbers are the SKUs' `num` and, for the
+//! best sellers, their place; PostgreSQL has tables with `tsvector` columns made
+//! from the same tokens, without a parser.
 
-use crate::conn::{Kind, list, values};
+use crate::bulk::Bulk;
+use crate::conn::{Kind, list};
 use crate::tokens::{Term, Tokens};
 use crate::{Conn, Result, Val};
 use sqlx::AssertSqlSafe;
 
-/// Rows that one statement takes at most.
-const ROWS: usize = 1_000;
+/// Numbers in one statement at most.
+const KNOWN_MAX: usize = 1_000;
 
-/// The two parameters of [`hits`]: all terms anywhere, and all terms in names.
+/// The two parameters of searches: all terms anywhere, and all terms in names.
 pub fn match_params(kind: Kind, terms: &[Term]) -> (String, String) {
     match kind {
         Kind::Sqlite => {
@@ -38,66 +40,129 @@ pub enum Part {
     All,
 }
 
-/// `SELECT num …` of the SKUs that match in a part; `$param` is that part's
+impl Part {
+    fn vector(self) -> &'static str {
+        match self {
+            Self::Names => "names_vector",
+            Self::All => "words_vector",
+        }
+    }
+}
+
+/// `SELECT num …` of SKUs that match in a part; `$param` is that part's
 /// parameter of [`match_params`].
 pub fn matches(kind: Kind, part: Part, param: usize) -> String {
-    match (kind, part) {
-        (Kind::Sqlite, _) => format!("SELECT rowid AS num FROM sku_search WHERE sku_search MATCH ${param}"),
-        (Kind::Postgres, Part::Names) => {
-            format!("SELECT num FROM sku_search WHERE names_vector @@ CAST(${param} AS tsquery)")
-        }
-        (Kind::Postgres, Part::All) => {
-            format!("SELECT num FROM sku_search WHERE words_vector @@ CAST(${param} AS tsquery)")
-        }
-    }
-}
-
-/// The column of `sku_search` that holds the SKUs' numbers.
-pub fn search_key(kind: Kind) -> &'static str {
     match kind {
-        Kind::Sqlite => "rowid",
-        Kind::Postgres => "num",
-    }
-}
-
-/// `hit (num, in_names)`: the body of a CTE with the numbers of the SKUs that
-/// match; `in_names` is 0 for those whose names alone hold all terms, else 1.
-/// Parameters: `$all`, `$names` as [`match_params`] made them.
-pub fn hits(kind: Kind, all: usize, names: usize) -> String {
-    match kind {
-        Kind::Sqlite => format!(
-            "SELECT num, MIN(c) AS in_names FROM (
-             SELECT rowid AS num, 1 AS c FROM sku_search WHERE sku_search MATCH ${all}
-             UNION ALL SELECT rowid AS num, 0 AS c FROM sku_search WHERE sku_search MATCH ${names}) GROUP BY num"
-        ),
-        Kind::Postgres => format!(
-            "SELECT num, CAST(CASE WHEN names_vector @@ CAST(${names} AS tsquery) THEN 0 ELSE 1 END AS BIGINT) AS in_names
-             FROM sku_search WHERE words_vector @@ CAST(${all} AS tsquery)"
-        ),
-    }
-}
-
-/// Puts SKUs into the search index, or in place of what stood there.
-pub async fn index_skus(conn: &mut Conn, rows: &[(i64, Tokens)]) -> Result<()> {
-    for part in rows.chunks(ROWS) {
-        let mut vals = Vec::with_capacity(part.len() * 3);
-        for (num, tokens) in part {
-            vals.extend([Val::from(*num), Val::from(&tokens.names), Val::from(&tokens.words)]);
+        Kind::Sqlite => format!("SELECT rowid AS num FROM sku_search WHERE sku_search MATCH ${param}"),
+        Kind::Postgres => {
+            format!("SELECT num FROM sku_search WHERE {} @@ CAST(${param} AS tsquery)", part.vector())
         }
-        let rows = values(1, part.len(), 3);
-        let sql = match conn.kind() {
-            Kind::Sqlite => {
-                let delete = format!("DELETE FROM sku_search WHERE rowid IN ({})", list(1, part.len()));
-                let nums: Vec<Val<'_>> = part.iter().map(|(num, _)| Val::from(*num)).collect();
-                conn.exec(AssertSqlSafe(delete), &nums).await?;
-                format!("INSERT INTO sku_search (rowid, names, words) VALUES {rows}")
+    }
+}
+
+/// The same among the best sellers, in their order.
+pub fn top_matches(kind: Kind, part: Part, param: usize) -> String {
+    match kind {
+        Kind::Sqlite => {
+            format!("SELECT num FROM sku_search_top WHERE sku_search_top MATCH ${param} ORDER BY rowid")
+        }
+        Kind::Postgres => {
+            let vector = part.vector();
+            format!("SELECT num FROM sku_search_top WHERE {vector} @@ CAST(${param} AS tsquery) ORDER BY place")
+        }
+    }
+}
+
+/// Puts SKUs into the search index. Those whose numbers are `known` may be there
+/// already and are put in place of what stood there.
+pub async fn index_skus(conn: &mut Conn, rows: &[(i64, Tokens)], known: &[i64]) -> Result<()> {
+    const SQLITE: Bulk<'static> = Bulk { sql: "INSERT INTO sku_search (rowid, names, words) {rows}", columns: 3 };
+    const POSTGRES: Bulk<'static> = Bulk {
+        sql: "INSERT INTO sku_search (num, names_vector, words_vector)
+            SELECT num, array_to_tsvector(string_to_array(names, ' ')),
+            array_to_tsvector(string_to_array(names || ' ' || words, ' ')) FROM ({rows}) AS v (num, names, words)
+            ON CONFLICT (num) DO UPDATE SET names_vector = excluded.names_vector, words_vector = excluded.words_vector",
+        columns: 3,
+    };
+    let kind = conn.kind();
+    if !known.is_empty() {
+        let nums: Vec<Val<'_>> = known.iter().map(|num| Val::from(*num)).collect();
+        for part in nums.chunks(KNOWN_MAX) {
+            let part_list = list(1, part.len());
+            if kind == Kind::Sqlite {
+                let sql = format!("DELETE FROM sku_search WHERE rowid IN ({part_list})");
+                conn.exec(AssertSqlSafe(sql), part).await?;
             }
-            Kind::Postgres => format!(
-                "INSERT INTO sku_search (num, names, words) VALUES {rows}
-                 ON CONFLICT (num) DO UPDATE SET names = excluded.names, words = excluded.words"
-            ),
-        };
-        conn.exec(AssertSqlSafe(sql), &vals).await?;
+            // They come back when the best sellers are next looked at.
+            let sql = format!("DELETE FROM sku_search_top WHERE num IN ({part_list})");
+            conn.exec(AssertSqlSafe(sql), part).await?;
+        }
+    }
+    let mut vals = Vec::with_capacity(rows.len() * 3);
+    for (num, tokens) in rows {
+        vals.extend([Val::from(*num), Val::from(&tokens.names), Val::from(&tokens.words)]);
+    }
+    conn.bulk(if kind == Kind::Sqlite { SQLITE } else { POSTGRES }, &[], &vals).await.map(|_| ())
+}
+
+/// The best sellers as the search index has them: (place, number of the SKU), by place.
+pub async fn top(conn: &mut Conn) -> Result<Vec<(i64, i64)>> {
+    let sql = match conn.kind() {
+        Kind::Sqlite => "SELECT rowid, num FROM sku_search_top ORDER BY rowid LIMIT 100000",
+        Kind::Postgres => "SELECT place, num FROM sku_search_top ORDER BY place LIMIT 100000",
+    };
+    conn.all(sql, &[]).await
+}
+
+/// Puts SKUs in the places of best sellers, (place, number of the SKU), and
+/// leaves no other in places from `first` to `last`.
+pub async fn put_top(conn: &mut Conn, (first, last): (i64, i64), rows: &[(i64, i64)]) -> Result<()> {
+    let (delete, insert) = match conn.kind() {
+        Kind::Sqlite => (
+            "DELETE FROM sku_search_top WHERE rowid BETWEEN $1 AND $2",
+            "WITH v (place, num) AS ({rows}) INSERT INTO sku_search_top (rowid, num, names, words)
+             SELECT v.place, v.num, x.names, x.words FROM v CROSS JOIN sku_search x WHERE x.rowid = v.num",
+        ),
+        Kind::Postgres => (
+            "DELETE FROM sku_search_top WHERE place BETWEEN $1 AND $2",
+            "WITH v (place, num) AS ({rows}) INSERT INTO sku_search_top (place, num, names_vector, words_vector)
+             SELECT v.place, v.num, x.names_vector, x.words_vector FROM v JOIN sku_search x ON x.num = v.num",
+        ),
+    };
+    conn.exec(delete, crate::vals![first, last]).await?;
+    let vals: Vec<Val<'_>> = rows.iter().flat_map(|(place, num)| [Val::from(*place), Val::from(*num)]).collect();
+    conn.bulk(Bulk { sql: insert, columns: 2 }, &[], &vals).await.map(|_| ())
+}
+
+/// After the first rows of many were written: PostgreSQL counts levels and
+/// movements, so that it looks the next ones up by their keys. Of a table that was
+/// empty it knows nothing, and reads all of it each time.
+pub async fn count_levels(conn: &mut Conn) -> Result<()> {
+    if conn.kind() == Kind::Postgres {
+        for sql in ["ANALYZE stock", "ANALYZE movement"] {
+            conn.exec(sql, &[]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// After many rows were written: PostgreSQL puts what waits beside its search
+/// indexes into them, and counts anew, so that it plans for what is there. It
+/// needs no unit of work, and nobody waits for it.
+pub async fn settle(conn: &mut Conn) -> Result<()> {
+    const TIDY: [&str; 7] = [
+        "SELECT gin_clean_pending_list(CAST('sku_search_names' AS regclass))",
+        "SELECT gin_clean_pending_list(CAST('sku_search_words' AS regclass))",
+        "ANALYZE sku_search",
+        "ANALYZE sku_search_top",
+        "ANALYZE sku",
+        "ANALYZE stock",
+        "ANALYZE movement",
+    ];
+    if conn.kind() == Kind::Postgres {
+        for sql in TIDY {
+            conn.exec(sql, &[]).await?;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{Conn, Result, vals};
 pub const PAGE: i64 = 2_000;
 
 /// An order, as exported. Money in fen, times in UTC milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct OrderRow {
     /// Key of the page.
     pub id: String,
@@ -54,7 +54,7 @@ pub async fn orders(conn: &mut Conn, after: &str) -> Result<Vec<OrderRow>> {
 }
 
 /// A level of stock, as exported, in base units.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct StockRow {
     /// Key of the page: the store.
     pub store_id: String,
@@ -90,7 +90,7 @@ pub async fn stock(conn: &mut Conn, after: (&str, &str)) -> Result<Vec<StockRow>
 }
 
 /// A SKU, as exported. Money in fen.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct SkuRow {
     /// Its code, key of the page.
     pub code: String,

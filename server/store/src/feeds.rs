@@ -5,7 +5,7 @@ use domain::Millis;
 use domain::ids::StoreId;
 
 /// What was answered to a batch.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct Answered {
     /// Digest of the batch's content.
     pub body_hash: String,

@@ -1,8 +1,9 @@
 //! Writing the catalogue: categories, pools, SKUs, safety policies. Every
 //! write leaves rows alone that would stay the same, and says what changed.
 
+use crate::bulk::Bulk;
 use crate::catalogue::{CategoryRecord, PolicyRecord, SkuRecord, pack_list};
-use crate::conn::{list, values};
+use crate::conn::{list, rows_of};
 use crate::stores::set_where_changed;
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
@@ -19,9 +20,9 @@ pub async fn put_categories(conn: &mut Conn, rows: &[CategoryRecord]) -> Result<
     let mut changed = Vec::new();
     for part in rows.chunks(ROWS) {
         let sql = format!(
-            "INSERT INTO category (id, code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
+            "INSERT INTO category (id, code, {}) {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
             COLUMNS.join(", "),
-            values(1, part.len(), 8),
+            rows_of(1, part.len(), 8),
             set_where_changed("category", &COLUMNS)
         );
         let mut vals = Vec::with_capacity(part.len() * 8);
@@ -46,32 +47,22 @@ pub async fn put_categories(conn: &mut Conn, rows: &[CategoryRecord]) -> Result<
 /// Sets policies, or takes away those that are `None`: (scope, scope id, store, policy).
 /// Answers how many rows changed.
 pub async fn put_policies(conn: &mut Conn, set: &[PolicyRecord], unset: &[(&str, &str, &str)]) -> Result<u64> {
+    const UNSET: Bulk<'static> =
+        Bulk { sql: "DELETE FROM safety_policy WHERE (scope, scope_id, store_id) IN ({rows})", columns: 3 };
     let mut changed = 0;
-    for part in set.chunks(ROWS) {
-        let sql = format!(
-            "INSERT INTO safety_policy (scope, scope_id, store_id, policy) VALUES {}
-             ON CONFLICT (scope, scope_id, store_id) DO UPDATE SET {}",
-            values(1, part.len(), 4),
-            set_where_changed("safety_policy", &["policy"])
-        );
-        let mut vals = Vec::with_capacity(part.len() * 4);
-        for row in part {
-            let policy = Val::from(row.policy.to_string());
-            vals.extend([Val::from(&row.scope), Val::from(&row.scope_id), Val::from(&row.store), policy]);
-        }
-        changed += conn.exec(AssertSqlSafe(sql), &vals).await?;
+    let sql = format!(
+        "INSERT INTO safety_policy (scope, scope_id, store_id, policy) {{rows}}
+         ON CONFLICT (scope, scope_id, store_id) DO UPDATE SET {}",
+        set_where_changed("safety_policy", &["policy"])
+    );
+    let mut vals = Vec::with_capacity(set.len() * 4);
+    for row in set {
+        let policy = Val::from(row.policy.to_string());
+        vals.extend([Val::from(&row.scope), Val::from(&row.scope_id), Val::from(&row.store), policy]);
     }
-    for part in unset.chunks(ROWS) {
-        let sql = format!(
-            "WITH v (scope, scope_id, store_id) AS (VALUES {})
-             DELETE FROM safety_policy WHERE EXISTS (SELECT 1 FROM v WHERE v.scope = safety_policy.scope
-             AND v.scope_id = safety_policy.scope_id AND v.store_id = safety_policy.store_id)",
-            values(1, part.len(), 3)
-        );
-        let vals: Vec<Val<'_>> =
-            part.iter().flat_map(|(a, b, c)| [Val::from(*a), Val::from(*b), Val::from(*c)]).collect();
-        changed += conn.exec(AssertSqlSafe(sql), &vals).await?;
-    }
+    changed += conn.bulk(Bulk { sql: &sql, columns: 4 }, &[], &vals).await?;
+    let vals: Vec<Val<'_>> = unset.iter().flat_map(|(a, b, c)| [Val::from(*a), Val::from(*b), Val::from(*c)]).collect();
+    changed += conn.bulk(UNSET, &[], &vals).await?;
     Ok(changed)
 }
 
@@ -104,19 +95,14 @@ pub async fn known_pools(conn: &mut Conn) -> Result<HashMap<String, (PoolId, Str
 
 /// Makes pools: (id, code, base unit).
 pub async fn put_pools(conn: &mut Conn, rows: &[(PoolId, String, String)]) -> Result<()> {
-    for part in rows.chunks(ROWS) {
-        let sql = format!(
-            "INSERT INTO pool (id, code, base_unit) VALUES {}
-             ON CONFLICT (code) DO UPDATE SET base_unit = excluded.base_unit",
-            values(1, part.len(), 3)
-        );
-        let mut vals = Vec::with_capacity(part.len() * 3);
-        for (id, code, unit) in part {
-            vals.extend([Val::from(id), Val::from(code), Val::from(unit)]);
-        }
-        conn.exec(AssertSqlSafe(sql), &vals).await?;
-    }
-    Ok(())
+    const POOLS: Bulk<'static> = Bulk {
+        sql: "INSERT INTO pool (id, code, base_unit) {rows}
+            ON CONFLICT (code) DO UPDATE SET base_unit = excluded.base_unit",
+        columns: 3,
+    };
+    let vals: Vec<Val<'_>> =
+        rows.iter().flat_map(|(id, code, unit)| [Val::from(id), Val::from(code), Val::from(unit)]).collect();
+    conn.bulk(POOLS, &[], &vals).await.map(|_| ())
 }
 
 /// The columns of a SKU that an import writes, after id, num and code.
@@ -156,21 +142,16 @@ const SKU_COLUMNS: [&str; 29] = [
 pub async fn put_skus(conn: &mut Conn, rows: &[(SkuRecord, String)], now: Millis) -> Result<()> {
     let columns = SKU_COLUMNS.len() + 3;
     let set: Vec<String> = SKU_COLUMNS.iter().map(|c| format!("{c} = excluded.{c}")).collect();
-    // 900 rows of 32 parameters stay below SQLite's bound of 32,766.
-    for part in rows.chunks(900) {
-        let sql = format!(
-            "INSERT INTO sku (id, num, code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {}",
-            SKU_COLUMNS.join(", "),
-            values(1, part.len(), columns),
-            set.join(", ")
-        );
-        let mut vals = Vec::with_capacity(part.len() * columns);
-        for (sku, digest) in part {
-            sku_vals(sku, digest, now, &mut vals);
-        }
-        conn.exec(AssertSqlSafe(sql), &vals).await?;
+    let sql = format!(
+        "INSERT INTO sku (id, num, code, {}) {{rows}} ON CONFLICT (code) DO UPDATE SET {}",
+        SKU_COLUMNS.join(", "),
+        set.join(", ")
+    );
+    let mut vals = Vec::with_capacity(rows.len() * columns);
+    for (sku, digest) in rows {
+        sku_vals(sku, digest, now, &mut vals);
     }
-    Ok(())
+    conn.bulk(Bulk { sql: &sql, columns }, &[], &vals).await.map(|_| ())
 }
 
 fn sku_vals<'a>(sku: &'a SkuRecord, digest: &'a String, now: Millis, vals: &mut Vec<Val<'a>>) {

@@ -5,15 +5,19 @@
 //! [`Together`] stand inside one, and are served set-wise; if that fails, each
 //! is served alone.
 
-use crate::conn::{Conn, Inner, Kind, Touched};
+#[cfg(test)]
+mod interleavings;
+
+use crate::conn::{Conn, Inner, Kind, Statements, Touched};
 use crate::news::News;
 use crate::writer::{Pools, Together, Unit, UnitError};
 use crate::{Error, Result};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::any::{Any, TypeId};
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -189,11 +193,37 @@ pub(crate) struct LaneTask {
     pub(crate) pools: Pools,
     pub(crate) changes: broadcast::Sender<Arc<Touched>>,
     pub(crate) news: Arc<News>,
-    pub(crate) statements: Arc<AtomicU64>,
+    pub(crate) statements: Arc<Statements>,
 }
 
 impl LaneTask {
-    pub(crate) async fn run(self, mut queue: mpsc::Receiver<Wait>) {
+    /// Starts it; the receiver hears when it has ended.
+    ///
+    /// On SQLite it has a thread of its own: its statements run there, and a
+    /// commit waits there for the disk.
+    pub(crate) fn start(self, queue: mpsc::Receiver<Wait>) -> Result<oneshot::Receiver<()>> {
+        let (ended, end) = oneshot::channel();
+        let on_sqlite = matches!(self.pools, Pools::Sqlite { .. });
+        let task = async move {
+            self.run(queue).await;
+            // Nobody waits for it if the store was dropped.
+            let _ = ended.send(());
+        };
+        if on_sqlite {
+            let thread = std::thread::Builder::new().name("zaijia-writer".to_owned());
+            let runtime = tokio::runtime::Handle::current();
+            let spawned = thread.spawn(move || {
+                let _runtime = runtime.enter();
+                futures::executor::block_on(task);
+            });
+            spawned.map_err(|error| Error::Unavailable(error.to_string()))?;
+        } else {
+            tokio::spawn(task);
+        }
+        Ok(end)
+    }
+
+    async fn run(self, mut queue: mpsc::Receiver<Wait>) {
         let mut waiting: VecDeque<Wait> = VecDeque::new();
         while let Some(first) = queue.recv().await {
             waiting.push_back(first);
@@ -243,14 +273,27 @@ impl LaneTask {
     async fn batch(&self, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> Result<Touched> {
         let mut conn = self.begin().await?;
         let started = Instant::now();
+        // A unit that panics is a defect; the lane goes on, on another connection.
+        let ran = AssertUnwindSafe(self.units(&mut conn, waiting, answers)).catch_unwind().await;
+        let ran = ran.unwrap_or_else(|_| Err(Error::Unavailable("a unit of work panicked".to_owned())));
+        metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
+        if let Err(error) = ran {
+            discard(conn).await;
+            return Err(error);
+        }
+        Ok(std::mem::take(&mut conn.touched))
+    }
+
+    /// Runs those who wait, and commits.
+    async fn units(&self, conn: &mut Conn, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> Result<()> {
         while let Some(next) = waiting.pop_front() {
             let unit_started = Instant::now();
             let ran = match next {
-                Wait::Job(job) => job(&mut conn, answers).await,
+                Wait::Job(job) => job(conn, answers).await,
                 Wait::One(One { kind, asked, run }) => {
                     let mut all = vec![asked];
                     all.extend(others(waiting, kind));
-                    run(&mut conn, all, answers).await
+                    run(conn, all, answers).await
                 }
                 Wait::Stop => Ok(()),
             };
@@ -259,20 +302,11 @@ impl LaneTask {
                 tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
             }
             if ran.is_err() {
-                discard(conn).await;
                 return Err(Error::Unavailable("the connection was lost".to_owned()));
             }
         }
-        let committed = match self.news.note(&mut conn).await {
-            Ok(()) => conn.raw("COMMIT").await,
-            Err(error) => Err(error),
-        };
-        metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
-        if let Err(error) = committed {
-            discard(conn).await;
-            return Err(error);
-        }
-        Ok(std::mem::take(&mut conn.touched))
+        self.news.note(conn).await?;
+        conn.raw("COMMIT").await
     }
 
     async fn begin(&self) -> Result<Conn> {
@@ -307,8 +341,8 @@ fn others(waiting: &mut VecDeque<Wait>, of: TypeId) -> Vec<Box<dyn Any + Send>> 
 /// Closes a connection whose transaction must not live on.
 async fn discard(conn: Conn) {
     let closed = match conn.inner {
-        Inner::Sqlite(c) => c.close().await,
-        Inner::Postgres(c) => c.close().await,
+        Inner::Sqlite(c) => c.discard(),
+        Inner::Postgres(c) => c.close().await.map_err(Error::from),
     };
     if let Err(error) = closed {
         tracing::debug!(%error, "closing a lost connection");

@@ -5,11 +5,14 @@
 //! Reads take a connection by [`Store::read`]; every write goes through
 //! [`Store::write`], see [`writer`].
 
+pub mod bulk;
 pub mod conn;
 pub mod dialect;
 mod due;
 mod error;
 mod lane;
+mod lite;
+pub mod record;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod writer;

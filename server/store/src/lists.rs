@@ -2,27 +2,37 @@
 //!
 //! A list costs what it shows, not what the catalogue holds. What sells most
 //! is a walk along the index `stock_sales` that stops when enough is found. A
-//! category or a search with few goods is ranked whole. One with [`Size::Many`]
-//! is ranked among the store's best sellers and as many others as fill a list:
-//! its best sellers come first in their order, and its tail is cut.
+//! category with few goods is ranked whole. One with [`Size::Many`] is ranked
+//! among the store's best sellers and as many others as fill a list: its best
+//! sellers come first in their order, and its tail is cut. A search looks among
+//! the best sellers first, which have a small index of their own in the order of
+//! their sales, and then takes so many others as fill a list.
 
 use crate::catalogue::{SkuInStore, by_id};
 use crate::conn::{Kind, list};
 use crate::dialect::{self, Part};
+use crate::record::Record;
 use crate::tokens::Term;
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{CategoryId, SkuId, StoreId};
 use domain::view::Sort;
 use domain::{Fen, Millis};
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
-/// Hits of a search that are ranked whole.
-const HITS_FEW: usize = 4_000;
+/// Hits of a search that are ranked, among the best sellers and among all goods.
+const HITS: usize = 500;
+/// The same where a filter will leave some out.
+const HITS_FILTERED: usize = 2_000;
+/// Where a suggestion looks, until there is enough: among the best sellers, then
+/// in all names, and anywhere only if nothing was found.
+const SUGGESTED: [Limits; 3] = [
+    Limits { best: 60, named: 0, worded: 0 },
+    Limits { best: 60, named: 100, worded: 0 },
+    Limits { best: 0, named: 0, worded: 100 },
+];
 /// Goods of categories and deals that are ranked whole.
 const SCOPE_FEW: usize = 2_000;
-/// Hits in names up to which suggestions are ranked whole.
-const NAMED_FEW: usize = 1_000;
 /// Best sellers of a store that are looked through for a list of many.
 const BEST: usize = 2_000;
 /// Others that fill up a list of many.
@@ -56,7 +66,7 @@ pub struct Slim {
     pub measure_amount: Option<i64>,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct SlimRow {
     id: String,
     category_id: String,
@@ -145,7 +155,7 @@ pub async fn buyable_in(
 /// Counts as far as it matters: up to one more than few. One statement, or none
 /// where all goods are asked for, or an order that only a whole list has.
 async fn size(conn: &mut Conn, filter: &Filter) -> Result<Size> {
-    let Some((sql, vals, few)) = size_sql(conn.kind(), filter) else { return Ok(Size::Few) };
+    let Some((sql, vals, few)) = size_sql(filter) else { return Ok(Size::Few) };
     let n = usize::try_from(conn.int(AssertSqlSafe(sql), &vals).await?).unwrap_or_default();
     Ok(match n {
         0 => Size::None,
@@ -159,18 +169,15 @@ fn is_by_sales(filter: &Filter) -> bool {
 }
 
 /// The statement of [`size`], and how many are few.
-fn size_sql(kind: Kind, filter: &Filter) -> Option<(String, Vec<Val<'_>>, usize)> {
-    if !filter.terms.is_empty() {
-        let (all, _) = dialect::match_params(kind, &filter.terms);
-        Some((count_sql(&dialect::matches(kind, Part::All, 1), HITS_FEW), vec![Val::from(all)], HITS_FEW))
-    } else if is_by_sales(filter) && (filter.categories.is_some() || filter.among.is_some()) {
-        let mut vals = Vec::new();
-        let scope = scope(filter, &mut vals);
-        let sql = format!("SELECT k.num FROM sku k WHERE k.active = TRUE{scope}");
-        Some((count_sql(&sql, SCOPE_FEW), vals, SCOPE_FEW))
-    } else {
-        None
+fn size_sql(filter: &Filter) -> Option<(String, Vec<Val<'_>>, usize)> {
+    let scoped = filter.categories.is_some() || filter.among.is_some();
+    if !filter.terms.is_empty() || !is_by_sales(filter) || !scoped {
+        return None;
     }
+    let mut vals = Vec::new();
+    let scope = scope(filter, &mut vals);
+    let sql = format!("SELECT k.num FROM sku k WHERE k.active = TRUE{scope}");
+    Some((count_sql(&sql, SCOPE_FEW), vals, SCOPE_FEW))
 }
 
 /// How many rows a query has; at most one more than `few` are counted.
@@ -234,8 +241,10 @@ fn find_sql<'a>(
     let cond = condition(filter, &mut vals);
     let everything = filter.categories.is_none() && filter.among.is_none();
     let hit = match (searched, size) {
-        (true, Size::Many) => Some(many_hits(kind, filter, &cond, &mut vals)),
-        (true, _) => Some(dialect::hits(kind, 3, 4)),
+        (true, _) => {
+            let others = if is_narrow(filter) { HITS_FILTERED } else { HITS };
+            Some(hits(kind, &filter.terms, Limits { best: HITS, named: others, worded: others }))
+        }
         (false, Size::Many) => Some(many_in_scope(filter, &cond)),
         (false, _) => None,
     };
@@ -292,37 +301,42 @@ fn many_in_scope(filter: &Filter, cond: &str) -> String {
     )
 }
 
-/// `hit (num, in_names)` of a search with many hits; `$3` and `$4` are its [`dialect::match_params`].
-fn many_hits(kind: Kind, filter: &Filter, cond: &str, vals: &mut Vec<Val<'_>>) -> String {
-    let some = |part, c, param, name| {
-        format!(
-            "SELECT num, c FROM (SELECT k.num, {c} AS c FROM ({}) m CROSS JOIN sku k {IN_STORE}
-             WHERE k.num = m.num AND {SAME_POOL} AND {cond} LIMIT {OTHERS}) AS {name}",
-            dialect::matches(kind, part, param)
-        )
-    };
-    let (all, names) = (some(Part::All, 1, 3, "worded"), some(Part::Names, 0, 4, "named"));
-    format!(
-        "SELECT num, MIN(c) AS in_names FROM (
-         SELECT k.num, 0 AS c FROM {best} CROSS JOIN sku k CROSS JOIN sku_search x
-         WHERE k.pool_id = b.pool_id AND x.{key} = k.num AND {by_pool}{named}
-         UNION ALL {names} UNION ALL {all}) AS near GROUP BY num",
-        best = best(filter),
-        key = dialect::search_key(kind),
-        by_pool = by_pool(cond),
-        named = named(&filter.terms, vals),
-    )
+/// Will a filter leave out much of what a search finds?
+fn is_narrow(filter: &Filter) -> bool {
+    let Filter { categories, among, brand, diet, without, .. } = filter;
+    categories.is_some() || among.is_some() || brand.is_some() || diet.is_some() || without.is_some()
 }
 
-/// ` AND …`: the names of a row `x` of the search index hold all terms. For a
-/// walk over goods, where it costs less than the index.
-fn named(terms: &[Term], vals: &mut Vec<Val<'_>>) -> String {
-    let mut cond = String::new();
-    for term in terms {
-        vals.push(Val::from(format!("% {}{}", term.word, if term.prefix { "%" } else { " %" })));
-        cond = format!("{cond} AND ' ' || x.names || ' ' LIKE ${}", vals.len());
-    }
-    cond
+/// How many hits of a search are looked at.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Best sellers.
+    best: usize,
+    /// Any goods, by their names.
+    named: usize,
+    /// Any goods, by whatever is said of them.
+    worded: usize,
+}
+
+/// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
+/// ranks: so many of the best sellers that match, in their order, and so many
+/// others. `in_names` is 0 for those whose names hold all terms, else 1. `$3` and
+/// `$4` are its [`dialect::match_params`].
+fn hits(kind: Kind, terms: &[Term], Limits { best, named, worded }: Limits) -> String {
+    // What one letter begins is met everywhere, and surely among the best sellers.
+    let is_letter = |term: &Term| term.prefix && term.word.chars().nth(1).is_none();
+    let (named, worded) = if terms.iter().any(is_letter) { (0, 0) } else { (named, worded) };
+    let parts = [
+        (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
+        (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
+        (0, named, dialect::matches(kind, Part::Names, 4), "named"),
+        (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .map(|(c, limit, sql, name)| format!("SELECT num, {c} AS c FROM ({sql} LIMIT {limit}) AS {name}"))
+        .collect();
+    format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
 }
 
 /// `column IN (…)`, or what never holds for an empty list.
@@ -334,48 +348,42 @@ fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec
 }
 
 /// Names of products that match, for suggestions: (code, name in Chinese, name
-/// in English); those found by their name first, what sells most first. Two statements.
+/// in English); those found by their name first, what sells most first. One
+/// statement where the best sellers are enough, else two or three.
 pub async fn suggest(
     conn: &mut Conn,
     store: &StoreId,
     terms: &[Term],
     limit: u32,
 ) -> Result<Vec<(String, String, String)>> {
-    let (_, names) = dialect::match_params(conn.kind(), terms);
-    let sql = count_sql(&dialect::matches(conn.kind(), Part::Names, 1), NAMED_FEW);
-    let n = usize::try_from(conn.int(AssertSqlSafe(sql), vals![names]).await?).unwrap_or_default();
-    let size = if n > NAMED_FEW { Size::Many } else { Size::Few };
-    let (sql, vals) = suggest_sql(conn.kind(), store, terms, limit, size);
-    conn.all(AssertSqlSafe(sql), &vals).await
+    let mut found: Vec<(String, String, String)> = Vec::new();
+    for (no, limits) in SUGGESTED.into_iter().enumerate() {
+        if found.len() >= limit as usize || (no == SUGGESTED.len() - 1 && !found.is_empty()) {
+            break;
+        }
+        let (sql, vals) = suggest_sql(conn.kind(), store, terms, limit, limits);
+        found = conn.all(AssertSqlSafe(sql), &vals).await?;
+    }
+    Ok(found)
 }
 
-/// The statement of [`suggest`]. What many names hold is met soon on a walk
-/// over what sells most; else the names' hits and some others are ranked.
-fn suggest_sql<'a>(kind: Kind, store: &'a StoreId, terms: &[Term], limit: u32, size: Size) -> (String, Vec<Val<'a>>) {
-    let mut vals = vec![Val::from(store), Val::from(limit)];
-    let sql = if size == Size::Many {
-        format!(
-            "SELECT k.code, k.name_zh, k.name_en FROM stock s CROSS JOIN sku k CROSS JOIN sku_search x
-             WHERE {SAME_POOL} AND x.{} = k.num AND k.active = TRUE{}
-             ORDER BY s.sales DESC, s.pool_id, k.code LIMIT $2",
-            dialect::search_key(kind),
-            named(terms, &mut vals)
-        )
-    } else {
-        let (all, names) = dialect::match_params(kind, terms);
-        vals.extend([Val::from(all), Val::from(names)]);
-        format!(
-            "WITH hit AS (SELECT num, MIN(c) AS in_names FROM (
-             SELECT num, 0 AS c FROM ({}) AS named
-             UNION ALL SELECT num, 1 AS c FROM ({} LIMIT {OTHERS}) AS worded) AS near GROUP BY num)
-             SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
-             WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
-             ORDER BY hit.in_names, s.sales DESC, k.code LIMIT $2",
-            dialect::matches(kind, Part::Names, 4),
-            dialect::matches(kind, Part::All, 3)
-        )
-    };
-    (sql, vals)
+/// The statements of [`suggest`].
+fn suggest_sql<'a>(
+    kind: Kind,
+    store: &'a StoreId,
+    terms: &[Term],
+    limit: u32,
+    limits: Limits,
+) -> (String, Vec<Val<'a>>) {
+    let (all, names) = dialect::match_params(kind, terms);
+    let sql = format!(
+        "WITH hit AS ({})
+         SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
+         WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
+         ORDER BY hit.in_names, s.sales DESC, k.code LIMIT $2",
+        hits(kind, terms, limits)
+    );
+    (sql, vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)])
 }
 
 const POPULAR: &str = "SELECT k.id FROM stock s CROSS JOIN sku k
@@ -383,6 +391,15 @@ const POPULAR: &str = "SELECT k.id FROM stock s CROSS JOIN sku k
     AND s.on_hand - s.reserved - s.safety >= k.pack_size
     AND (s.counted_until IS NULL OR s.counted_until > $2)
     ORDER BY s.sales DESC, s.pool_id, k.code LIMIT $3";
+
+/// Best sellers of a store for the search index: numbers of SKUs with what they
+/// sell, the best first.
+pub async fn best_sellers(conn: &mut Conn, store: &StoreId, limit: u32) -> Result<Vec<(i64, i64)>> {
+    let sql = "SELECT k.num, s.sales FROM stock s CROSS JOIN sku k
+        WHERE s.store_id = $1 AND k.pool_id = s.pool_id AND k.active = TRUE
+        ORDER BY s.sales DESC, s.pool_id, k.code LIMIT $2";
+    conn.all(sql, vals![store, limit]).await
+}
 
 /// SKUs that sell most in a store and can be bought now.
 pub async fn popular(conn: &mut Conn, store: &StoreId, now: Millis, limit: u32) -> Result<Vec<SkuId>> {
@@ -403,25 +420,37 @@ pub struct Statement<'a> {
 }
 
 /// The statements that pages wait for: lists of each kind, of few and of many
-/// goods, suggestions, and what sells most.
+/// goods, suggestions, what sells most, and what a member bought.
 #[cfg(feature = "testing")]
 pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static str, Filter)]) -> Vec<Statement<'a>> {
     let (now, limit) = (Millis(1), 10);
     let mut all = Vec::new();
     for (name, filter) in filters {
-        let counted = size_sql(kind, filter);
+        let counted = size_sql(filter);
         let sizes = if counted.is_some() && is_by_sales(filter) { 2 } else { 1 };
         all.extend(counted.map(|(sql, vals, _)| Statement { name: "a size", sql, vals }));
         for size in [Size::Few, Size::Many].into_iter().take(sizes) {
             let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
             all.push(Statement { name, sql, vals });
-            if !filter.terms.is_empty() {
-                let (sql, vals) = suggest_sql(kind, store, &filter.terms, limit, size);
-                all.push(Statement { name, sql, vals });
-            }
+        }
+        for limits in SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
+            let (sql, vals) = suggest_sql(kind, store, &filter.terms, limit, limits);
+            all.push(Statement { name, sql, vals });
         }
     }
     let vals = vec![Val::from(store), Val::from(now), Val::from(limit)];
     all.push(Statement { name: "popular", sql: POPULAR.to_owned(), vals });
     all
+}
+
+/// The statements of a member's pages that look at the orders of the past.
+#[cfg(feature = "testing")]
+pub fn of_member(member: &domain::ids::MemberId) -> Vec<Statement<'_>> {
+    let states = [domain::order::State::Paid, domain::order::State::Completed];
+    let (sql, vals) = crate::orders::of_member_sql(member, &states, 20, 0);
+    let bought = crate::catalogue::BOUGHT.to_owned();
+    vec![
+        Statement { name: "orders", sql, vals },
+        Statement { name: "bought", sql: bought, vals: vec![Val::from(member), Val::from(12_i64)] },
+    ]
 }

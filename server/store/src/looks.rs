@@ -1,7 +1,7 @@
 //! The log of looks at personal data: who of the staff's side saw whose phone
 //! or address, when and why. Rows are only ever added.
 
-use crate::conn::values;
+use crate::conn::rows_of;
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use sqlx::AssertSqlSafe;
@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 pub const ALL: &str = "*";
 
 /// A look as logged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, crate::record::Record)]
 pub struct LookRow {
     /// When.
     pub at: i64,
@@ -32,8 +32,7 @@ pub async fn add(
     now: Millis,
 ) -> Result<()> {
     for part in subjects.chunks(1_000) {
-        let sql =
-            format!("INSERT INTO look_log (id, at, actor, subject, what, purpose) VALUES {}", values(1, part.len(), 6));
+        let sql = format!("INSERT INTO look_log (id, at, actor, subject, what, purpose) {}", rows_of(1, part.len(), 6));
         let mut vals = Vec::with_capacity(part.len() * 6);
         for subject in part {
             vals.extend([

@@ -1,13 +1,13 @@
 //! Members, addresses, sign-in codes, counters of tries, substitution choices;
 //! staff and API tokens.
 
-use crate::conn::{list, values};
+use crate::conn::{each_of, each_one};
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{AddressId, MemberId, SkuId, StoreId};
 
 /// A member.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct MemberRow {
     /// Which member.
     pub id: String,
@@ -48,8 +48,8 @@ pub async fn get(conn: &mut Conn, member: &MemberId) -> Result<Option<MemberRow>
 pub async fn all(conn: &mut Conn, members: &[&MemberId]) -> Result<Vec<MemberRow>> {
     let sql = format!(
         "SELECT id, phone, name, is_member, member_until, home_store_id, substitution_default, never_brands
-         FROM member WHERE id IN ({})",
-        list(1, members.len())
+         FROM member WHERE id {}",
+        each_one(1, members.len())
     );
     let vals: Vec<Val<'_>> = members.iter().map(|member| Val::from(*member)).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
@@ -108,7 +108,7 @@ pub async fn set_membership(conn: &mut Conn, member: &MemberId, on: bool, until:
 }
 
 /// A one-time code that was sent.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct CodeRow {
     /// Its digest.
     pub code: String,
@@ -125,16 +125,28 @@ pub async fn sign_in_code(conn: &mut Conn, phone: &str) -> Result<Option<CodeRow
     conn.opt("SELECT code, expires_at, tries_left, sent_at FROM sign_in_code WHERE phone = $1", vals![phone]).await
 }
 
-/// Writes the code sent to a phone over the one before.
-pub async fn put_sign_in_code(conn: &mut Conn, phone: &str, row: &CodeRow) -> Result<()> {
-    conn.exec(
-        "INSERT INTO sign_in_code (phone, code, expires_at, tries_left, sent_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (phone) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at,
-             tries_left = excluded.tries_left, sent_at = excluded.sent_at",
-        vals![phone, &row.code, row.expires_at, row.tries_left, row.sent_at],
-    )
-    .await?;
-    Ok(())
+/// Writes the code sent to a phone over one that was not sent within `pause_ms`;
+/// `false` if another server sent one meanwhile. One that seems to be sent
+/// later than that from now was sent before the clock went back.
+pub async fn put_sign_in_code(conn: &mut Conn, phone: &str, row: &CodeRow, pause_ms: i64) -> Result<bool> {
+    let written = conn
+        .exec(
+            "INSERT INTO sign_in_code (phone, code, expires_at, tries_left, sent_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (phone) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at,
+                 tries_left = excluded.tries_left, sent_at = excluded.sent_at
+                WHERE sign_in_code.sent_at <= $6 OR sign_in_code.sent_at > $7",
+            vals![
+                phone,
+                &row.code,
+                row.expires_at,
+                row.tries_left,
+                row.sent_at,
+                row.sent_at - pause_ms,
+                row.sent_at + pause_ms
+            ],
+        )
+        .await?;
+    Ok(written == 1)
 }
 
 /// Takes one try of a code that still has one; `false` if it has none.
@@ -153,7 +165,8 @@ pub async fn end_sign_in_code(conn: &mut Conn, phone: &str) -> Result<()> {
 }
 
 /// Counts a try of `subject` in the window that runs (or opens one); how many
-/// there are now and when the window began.
+/// there are now and when the window began. A window that begins later than now
+/// was opened before the clock went back, and binds nobody.
 pub async fn count_try(
     conn: &mut Conn,
     scope: &str,
@@ -165,8 +178,8 @@ pub async fn count_try(
         .one(
             "INSERT INTO rate (scope, subject, starts_at, count) VALUES ($1, $2, $3, 1)
              ON CONFLICT (scope, subject) DO UPDATE SET
-                 count = CASE WHEN rate.starts_at <= $4 THEN 1 ELSE rate.count + 1 END,
-                 starts_at = CASE WHEN rate.starts_at <= $4 THEN $3 ELSE rate.starts_at END
+                 count = CASE WHEN rate.starts_at <= $4 OR rate.starts_at > $3 THEN 1 ELSE rate.count + 1 END,
+                 starts_at = CASE WHEN rate.starts_at <= $4 OR rate.starts_at > $3 THEN $3 ELSE rate.starts_at END
              RETURNING count, starts_at",
             vals![scope, subject, now, now.plus(-window_ms)],
         )
@@ -182,7 +195,7 @@ pub async fn delete_stale(conn: &mut Conn, before: Millis) -> Result<u64> {
 }
 
 /// An address.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct AddressRow {
     /// Which address.
     pub id: String,
@@ -217,19 +230,19 @@ pub async fn some_addresses(
     conn: &mut Conn,
     addresses: &[(&MemberId, &AddressId)],
 ) -> Result<Vec<(MemberId, AddressRow)>> {
-    #[derive(sqlx::FromRow)]
+    #[derive(crate::record::Record)]
     struct Row {
         member_id: String,
-        #[sqlx(flatten)]
+        #[record(flatten)]
         address: AddressRow,
     }
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
     let sql = format!(
-        "WITH v (of_member, of_id) AS (VALUES {}) SELECT member_id, id, name, phone, area, detail, lat_e6, lon_e6,
+        "WITH v (of_member, of_id) AS ({}) SELECT member_id, id, name, phone, area, detail, lat_e6, lon_e6,
          is_default FROM v CROSS JOIN address WHERE member_id = v.of_member AND id = v.of_id",
-        values(1, addresses.len(), 2)
+        each_of(1, addresses.len(), 2)
     );
     let vals: Vec<Val<'_>> = addresses.iter().flat_map(|(m, id)| [Val::from(*m), Val::from(*id)]).collect();
     let rows: Vec<Row> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
@@ -264,6 +277,14 @@ pub async fn save_address(conn: &mut Conn, member: &MemberId, row: &AddressRow, 
     Ok(())
 }
 
+/// Locks a member for this unit: who counts the member's rows and then writes
+/// some starts here.
+pub async fn lock(conn: &mut Conn, member: &MemberId) -> Result<()> {
+    // Writing the row to itself locks it on both databases.
+    conn.exec("UPDATE member SET name = name WHERE id = $1", vals![member]).await?;
+    Ok(())
+}
+
 /// Removes an address; `false` if the member has no such one.
 pub async fn delete_address(conn: &mut Conn, member: &MemberId, id: &AddressId) -> Result<bool> {
     let gone = conn.exec("DELETE FROM address WHERE member_id = $1 AND id = $2", vals![member, id]).await?;
@@ -271,7 +292,7 @@ pub async fn delete_address(conn: &mut Conn, member: &MemberId, id: &AddressId) 
 }
 
 /// What a member chose for a product that is missing.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct ChoiceRow {
     /// The product.
     pub sku_id: String,
@@ -330,7 +351,7 @@ pub async fn coupon_count(conn: &mut Conn, member: &MemberId, now: Millis) -> Re
 }
 
 /// A person of the staff.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct StaffRow {
     /// Name for signing in.
     pub login: String,
@@ -368,7 +389,7 @@ pub async fn disable_staff(conn: &mut Conn, login: &str, now: Millis) -> Result<
 }
 
 /// An API token, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct TokenRow {
     /// Its number.
     pub id: String,

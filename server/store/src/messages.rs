@@ -6,7 +6,7 @@ use domain::Millis;
 use domain::ids::MemberId;
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct MessageRow {
     /// Which message, within the member's.
     pub id: String,

@@ -29,7 +29,6 @@ use crate::{Lane, Result, Store, vals};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::sqlite::SqlitePoolOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -303,10 +302,7 @@ impl Store {
             Pools::Sqlite { read, .. } => {
                 // The only server: nobody else reads what it would write.
                 news.writes.store(false, Ordering::Relaxed);
-                let options = read.connect_options().as_ref().clone();
-                let own = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-                let own = own.connect_with(options).await?;
-                let mut conn = self.conn(Inner::Sqlite(own.acquire().await?));
+                let mut conn = self.conn(Inner::Sqlite(read.apart().acquire().await?));
                 let (_, place) = read_on(&mut conn, &news.origin, &Place::default()).await?;
                 let follower = Follower { store: self.clone(), place };
                 news.keep(&tokio::spawn(follower.ask_sqlite(conn)));

@@ -1,12 +1,13 @@
 //! Offers (timed discounts, spend-and-saves, coupons), banners, welcome coupons.
 
-use crate::conn::{list, values};
+use crate::conn::{list, rows_of};
+use crate::record::Record;
 use crate::stores::set_where_changed;
 use crate::{Conn, Result, Val, new_id, vals};
 use domain::ids::{MemberId, OfferId, StoreId};
 use domain::pricing::Offer;
 use domain::{Fen, Millis};
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
 
 /// The end of an offer that has none.
 pub const NEVER: Millis = Millis(253_402_300_799_000);
@@ -22,7 +23,7 @@ pub struct OfferRecord {
     pub name_en: String,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct OfferRow {
     id: String,
     code: String,
@@ -111,9 +112,9 @@ pub async fn put(conn: &mut Conn, rows: &[OfferRecord]) -> Result<Vec<String>> {
     let mut changed = Vec::new();
     for part in rows.chunks(1_000) {
         let sql = format!(
-            "INSERT INTO offer (id, code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
+            "INSERT INTO offer (id, code, {}) {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
             COLUMNS.join(", "),
-            values(1, part.len(), 15),
+            rows_of(1, part.len(), 15),
             set_where_changed("offer", &COLUMNS)
         );
         let mut vals = Vec::with_capacity(part.len() * 15);
@@ -157,9 +158,9 @@ pub async fn issue_welcome_coupons(conn: &mut Conn, member: &MemberId, now: Mill
         return Ok(0);
     }
     let sql = format!(
-        "INSERT INTO coupon (member_id, id, offer_id, state, issued_at, expires_at, key) VALUES {}
+        "INSERT INTO coupon (member_id, id, offer_id, state, issued_at, expires_at, key) {}
          ON CONFLICT (member_id, key) DO NOTHING",
-        values(1, offers.len(), 7)
+        rows_of(1, offers.len(), 7)
     );
     let mut vals = Vec::with_capacity(offers.len() * 7);
     for (offer, ends) in &offers {
@@ -177,7 +178,7 @@ pub async fn issue_welcome_coupons(conn: &mut Conn, member: &MemberId, now: Mill
 }
 
 /// A banner of the first page.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Record)]
 pub struct BannerRecord {
     /// Its code.
     pub code: String,
@@ -218,9 +219,9 @@ pub async fn put_banners(conn: &mut Conn, rows: &[BannerRecord]) -> Result<Vec<S
     let mut changed = Vec::new();
     for part in rows.chunks(1_000) {
         let sql = format!(
-            "INSERT INTO banner (code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
+            "INSERT INTO banner (code, {}) {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
             COLUMNS.join(", "),
-            values(1, part.len(), 8),
+            rows_of(1, part.len(), 8),
             set_where_changed("banner", &COLUMNS)
         );
         let mut vals = Vec::with_capacity(part.len() * 8);

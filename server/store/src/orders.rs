@@ -3,14 +3,14 @@
 //! A state only moves by [`set_state`]: a conditional update from one state to
 //! another, so that of two who want to move the same order one does.
 
-use crate::conn::{list, values};
+use crate::conn::{Kind, each_of, list};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{MemberId, OrderId, StoreId};
 use domain::order::State;
 use domain::{Fen, Millis};
 
 /// An order.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct OrderRow {
     /// The store that fills it.
     pub store_id: String,
@@ -88,7 +88,7 @@ impl OrderRow {
 }
 
 /// A line of an order.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct OrderLineRow {
     /// Number from 1.
     pub line_no: i64,
@@ -129,7 +129,7 @@ pub struct OrderLineRow {
 }
 
 /// A line's share of a discount step.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct ShareRow {
     /// Line.
     pub line_no: i64,
@@ -144,7 +144,7 @@ pub struct ShareRow {
 }
 
 /// An entry of the timeline.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct EventRow {
     /// Counts from 1.
     pub seq: i64,
@@ -176,11 +176,11 @@ macro_rules! line_columns {
 pub async fn by_keys(conn: &mut Conn, keys: &[(&MemberId, &str)]) -> Result<Vec<OrderRow>> {
     let sql = format!(
         concat!(
-            "WITH v (of_member, of_key) AS (VALUES {}) SELECT ",
+            "WITH v (of_member, of_key) AS ({}) SELECT ",
             order_columns!(),
             " FROM v CROSS JOIN orders WHERE member_id = v.of_member AND idempotency_key = v.of_key"
         ),
-        values(1, keys.len(), 2)
+        each_of(1, keys.len(), 2)
     );
     let vals: Vec<Val<'_>> = keys.iter().flat_map(|(member, key)| [Val::from(*member), Val::from(*key)]).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
@@ -200,24 +200,22 @@ pub async fn by_id(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<
 /// An order by its key, locked for this transaction: who decides by its state
 /// and then writes several rows starts here.
 pub async fn lock(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Option<OrderRow>> {
-    // Writing the row to itself locks it on both databases.
-    let sql =
-        concat!("UPDATE orders SET version = version WHERE store_id = $1 AND id = $2 RETURNING ", order_columns!());
-    conn.opt(sql, vals![store, order]).await
+    Ok(lock_all(conn, &[(store.as_str(), order.as_str())]).await?.pop())
 }
 
-/// Orders by their keys, locked as by [`lock`], in the order of the keys.
+/// Orders by their keys, locked as by [`lock`], in the order of the keys. On
+/// SQLite the one writer has them all.
 pub async fn lock_all(conn: &mut Conn, keys: &[(&str, &str)]) -> Result<Vec<OrderRow>> {
+    let end = if conn.kind() == Kind::Postgres { " FOR UPDATE OF orders" } else { "" };
     let sql = format!(
         concat!(
-            "WITH v (of_store, of_order) AS (VALUES {}) UPDATE orders SET version = version FROM v \
-             WHERE store_id = v.of_store AND id = v.of_order RETURNING ",
-            order_columns!()
+            "WITH v (of_store, of_order) AS ({}) SELECT ",
+            order_columns!(),
+            " FROM v CROSS JOIN orders WHERE store_id = v.of_store AND id = v.of_order ORDER BY store_id, id{}"
         ),
-        values(1, keys.len(), 2)
+        each_of(1, keys.len(), 2),
+        end
     );
-    let mut keys = keys.to_vec();
-    keys.sort_unstable();
     let vals: Vec<Val<'_>> = keys.iter().flat_map(|(store, order)| [Val::from(*store), Val::from(*order)]).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
@@ -226,10 +224,10 @@ pub async fn lock_all(conn: &mut Conn, keys: &[(&str, &str)]) -> Result<Vec<Orde
 /// how many of them still waited.
 pub async fn set_paid(conn: &mut Conn, paid: &[(&OrderRow, Fen)]) -> Result<u64> {
     let sql = format!(
-        "WITH v (of_store, of_order, amount) AS (VALUES {}) UPDATE orders SET paid = paid + v.amount, state = '{}', \
+        "WITH v (of_store, of_order, amount) AS ({}) UPDATE orders SET paid = paid + v.amount, state = '{}', \
          hold_until = NULL, version = version + 1 FROM v WHERE store_id = v.of_store AND id = v.of_order \
          AND state = '{}'",
-        values(1, paid.len(), 3),
+        each_of(1, paid.len(), 3),
         State::Paid.as_str(),
         State::PendingPayment.as_str(),
     );
@@ -367,11 +365,11 @@ pub struct NewEventRow<'a> {
 /// Adds entries to timelines, at most one to each order. The caller holds the orders' rows.
 pub async fn add_events(conn: &mut Conn, events: &[NewEventRow<'_>]) -> Result<()> {
     let sql = format!(
-        "WITH v (store_id, order_id, at, kind, actor, detail) AS (VALUES {}) \
+        "WITH v (store_id, order_id, at, kind, actor, detail) AS ({}) \
          INSERT INTO order_event (store_id, order_id, seq, at, kind, actor, detail) \
          SELECT v.store_id, v.order_id, COALESCE((SELECT MAX(e.seq) FROM order_event e \
          WHERE e.store_id = v.store_id AND e.order_id = v.order_id), 0) + 1, v.at, v.kind, v.actor, v.detail FROM v",
-        values(1, events.len(), 6)
+        each_of(1, events.len(), 6)
     );
     let mut vals: Vec<Val<'_>> = Vec::with_capacity(events.len() * 6);
     for e in events {
@@ -456,6 +454,17 @@ pub async fn of_member(
     if states.is_empty() {
         return Ok(Vec::new());
     }
+    let (sql, vals) = of_member_sql(member, states, limit, offset);
+    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+}
+
+/// The statement of [`of_member`].
+pub(crate) fn of_member_sql<'a>(
+    member: &'a MemberId,
+    states: &[State],
+    limit: i64,
+    offset: i64,
+) -> (String, Vec<Val<'a>>) {
     let sql = format!(
         "SELECT {} FROM orders WHERE member_id = $1 AND state IN ({}) ORDER BY placed_at DESC, id DESC \
          LIMIT $2 OFFSET $3",
@@ -464,11 +473,11 @@ pub async fn of_member(
     );
     let mut vals = vals![member, limit, offset].to_vec();
     vals.extend(states.iter().map(|state| Val::from(state.as_str())));
-    conn.all(sqlx::AssertSqlSafe(sql), &vals).await
+    (sql, vals)
 }
 
 /// A line in a list of orders.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct ListLineRow {
     /// Its order.
     pub order_id: String,

@@ -11,7 +11,7 @@ use crate::{Conn, Result, Val, due, vals};
 use domain::Millis;
 
 /// A row of the outbox. States: `waiting`, `done`, `dead` (given up; staff must look).
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct OutboxRow {
     /// Which one.
     pub id: String,
@@ -73,7 +73,7 @@ pub async fn failed(conn: &mut Conn, row: &OutboxRow, error: &str, due: Option<M
 }
 
 /// A periodic job: who has it, and when it was done.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct JobRow {
     /// Its name.
     pub name: String,

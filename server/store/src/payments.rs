@@ -1,7 +1,7 @@
 //! Payments, refunds and the log of callbacks. The sandbox channel's own books
 //! are in [`sandbox`](crate::sandbox).
 
-use crate::conn::{list, values};
+use crate::conn::{each_of, each_one};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{OrderId, PaymentId, RefundId, StoreId};
 use domain::{Fen, Millis};
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 /// States: `created` (the channel may report it any time), `failed` (declined),
 /// `closed` (closed at the channel), `paid`. Money that comes in on a failed or
 /// closed one still counts as paid, and goes back by itself.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct PaymentRow {
     /// The order's store.
     pub store_id: String,
@@ -43,7 +43,7 @@ pub struct PaymentRow {
 }
 
 /// Money on its way back. States: `requested`, `done`, `failed` (given up; staff must look).
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct RefundRow {
     /// The order's store.
     pub store_id: String,
@@ -129,8 +129,8 @@ pub async fn of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Resu
 /// The payments of these numbers at the channel.
 pub async fn by_trade_nos(conn: &mut Conn, trade_nos: &[&str]) -> Result<Vec<PaymentRow>> {
     let sql = format!(
-        concat!("SELECT ", payment_columns!(), " FROM payment WHERE trade_no IN ({})"),
-        list(1, trade_nos.len())
+        concat!("SELECT ", payment_columns!(), " FROM payment WHERE trade_no {}"),
+        each_one(1, trade_nos.len())
     );
     let vals: Vec<Val<'_>> = trade_nos.iter().map(|trade_no| Val::from(*trade_no)).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
@@ -140,14 +140,14 @@ pub async fn by_trade_nos(conn: &mut Conn, trade_nos: &[&str]) -> Result<Vec<Pay
 /// the ids of those that were not known to be paid yet.
 pub async fn confirm_all(conn: &mut Conn, confirmed: &[(&PaymentRow, &str, Millis)]) -> Result<HashSet<String>> {
     let sql = format!(
-        "WITH v (of_store, of_id, number, at) AS (VALUES {}) UPDATE payment SET state = 'paid', \
-         channel_no = v.number, confirmed_at = v.at FROM v WHERE store_id = v.of_store AND id = v.of_id \
-         AND state <> 'paid' RETURNING id",
-        values(1, confirmed.len(), 4)
+        "WITH v (of_store, of_order, of_id, number, at) AS ({}) UPDATE payment SET state = 'paid', \
+         channel_no = v.number, confirmed_at = v.at FROM v WHERE store_id = v.of_store AND order_id = v.of_order \
+         AND id = v.of_id AND state <> 'paid' RETURNING id",
+        each_of(1, confirmed.len(), 5)
     );
-    let mut vals: Vec<Val<'_>> = Vec::with_capacity(confirmed.len() * 4);
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(confirmed.len() * 5);
     for (payment, number, at) in confirmed {
-        vals.extend_from_slice(vals![&payment.store_id, &payment.id, *number, *at]);
+        vals.extend_from_slice(vals![&payment.store_id, &payment.order_id, &payment.id, *number, *at]);
     }
     let ids: Vec<(String,)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
@@ -157,28 +157,20 @@ pub async fn confirm_all(conn: &mut Conn, confirmed: &[(&PaymentRow, &str, Milli
 pub async fn open_of_orders(conn: &mut Conn, orders: &[(&str, &str)]) -> Result<Vec<PaymentRow>> {
     let sql = format!(
         concat!(
-            "WITH v (of_store, of_order) AS (VALUES {}) SELECT ",
+            "WITH v (of_store, of_order) AS ({}) SELECT ",
             payment_columns!(),
             " FROM v CROSS JOIN payment WHERE store_id = v.of_store AND order_id = v.of_order \
              AND state IN ('created', 'failed')"
         ),
-        values(1, orders.len(), 2)
+        each_of(1, orders.len(), 2)
     );
     let vals: Vec<Val<'_>> = orders.iter().flat_map(|(store, order)| [Val::from(*store), Val::from(*order)]).collect();
     conn.all(sqlx::AssertSqlSafe(sql), &vals).await
 }
 
 /// The channel confirmed it; false if that was known already.
-pub async fn confirm(
-    conn: &mut Conn,
-    store: &StoreId,
-    payment: &PaymentId,
-    channel_no: &str,
-    now: Millis,
-) -> Result<bool> {
-    let sql = "UPDATE payment SET state = 'paid', channel_no = $3, confirmed_at = $4 \
-               WHERE store_id = $1 AND id = $2 AND state <> 'paid'";
-    Ok(conn.exec(sql, vals![store, payment, channel_no, now]).await? == 1)
+pub async fn confirm(conn: &mut Conn, payment: &PaymentRow, channel_no: &str, now: Millis) -> Result<bool> {
+    Ok(!confirm_all(conn, &[(payment, channel_no, now)]).await?.is_empty())
 }
 
 /// An unpaid payment ended as `failed` or `closed`; false if it was not open.
@@ -189,12 +181,14 @@ pub async fn end(conn: &mut Conn, trade_no: &str, state: &str) -> Result<bool> {
 
 /// Takes payments that are due to be asked about, and sets their next time:
 /// after 10 s, 40 s, 90 s, … up to every 5 minutes. Of several servers one gets each.
+/// A time that lies further ahead was written before the clock went back.
 pub async fn claim_polls(conn: &mut Conn, now: Millis, limit: i64) -> Result<Vec<PaymentRow>> {
     let sql = concat!(
         "UPDATE payment SET polls = polls + 1, \
          poll_at = $1 + CASE WHEN polls > 4 THEN 300000 ELSE 10000 * (polls + 1) * (polls + 1) END \
-         WHERE (store_id, id) IN (SELECT store_id, id FROM payment WHERE state = 'created' AND poll_at <= $1 \
-         ORDER BY poll_at LIMIT $2) AND state = 'created' AND poll_at <= $1 RETURNING ",
+         WHERE (store_id, order_id, id) IN (SELECT store_id, order_id, id FROM payment WHERE state = 'created' \
+         AND (poll_at <= $1 OR poll_at > $1 + 300000) ORDER BY poll_at LIMIT $2) \
+         AND state = 'created' AND (poll_at <= $1 OR poll_at > $1 + 300000) RETURNING ",
         payment_columns!()
     );
     conn.all(sql, vals![now, limit]).await
@@ -202,7 +196,9 @@ pub async fn claim_polls(conn: &mut Conn, now: Millis, limit: i64) -> Result<Vec
 
 /// Is any payment due to be asked about?
 pub async fn polls_due(conn: &mut Conn, now: Millis) -> Result<bool> {
-    let sql = "SELECT 1 FROM payment WHERE state = 'created' AND poll_at <= $1 LIMIT 1";
+    // Two looks at the two ends of the index.
+    let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM payment WHERE state = 'created' AND poll_at <= $1) \
+               OR EXISTS (SELECT 1 FROM payment WHERE state = 'created' AND poll_at > $1 + 300000)";
     let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
     Ok(row.is_some())
 }

@@ -1,7 +1,7 @@
 //! Places of offers that orders take, and the coupons that they use. All of it
 //! by conditional updates, so that a limit holds under parallel orders.
 
-use crate::conn::{list, values};
+use crate::conn::{each_of, each_one};
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{CouponId, MemberId, OfferId, OrderId};
@@ -20,9 +20,9 @@ pub struct Use {
 /// How often members used each offer, in orders that are not called off.
 pub async fn uses(conn: &mut Conn, members: &[&MemberId]) -> Result<Vec<(MemberId, OfferId, u32)>> {
     let sql = format!(
-        "SELECT member_id, offer_id, CAST(SUM(uses) AS BIGINT) FROM offer_use WHERE member_id IN ({}) \
+        "SELECT member_id, offer_id, CAST(SUM(uses) AS BIGINT) FROM offer_use WHERE member_id {} \
          AND state <> 'released' GROUP BY member_id, offer_id",
-        list(1, members.len())
+        each_one(1, members.len())
     );
     let vals: Vec<Val<'_>> = members.iter().map(|member| Val::from(*member)).collect();
     let rows: Vec<(String, String, i64)> = conn.all(AssertSqlSafe(sql), &vals).await?;
@@ -47,11 +47,11 @@ pub async fn take(conn: &mut Conn, uses: &[(&MemberId, &OrderId, Use)]) -> Resul
     }
     // The offers' rows first: they are what parallel orders wait for.
     let sql = format!(
-        "WITH v (offer_id, uses, amount) AS (VALUES {}) \
+        "WITH v (offer_id, uses, amount) AS ({}) \
          UPDATE offer SET used = offer.used + v.uses, spent = offer.spent + v.amount FROM v WHERE offer.id = v.offer_id \
          AND (offer.total IS NULL OR offer.used + v.uses <= offer.total) \
          AND (offer.budget IS NULL OR offer.spent + v.amount <= offer.budget)",
-        values(1, sums.len(), 3)
+        each_of(1, sums.len(), 3)
     );
     let vals = sums.iter().flat_map(|(offer, (n, amount))| [Val::from(*offer), Val::from(*n), Val::from(*amount)]);
     let vals: Vec<Val<'_>> = vals.collect();
@@ -59,14 +59,14 @@ pub async fn take(conn: &mut Conn, uses: &[(&MemberId, &OrderId, Use)]) -> Resul
         return Ok(false);
     }
     let sql = format!(
-        "WITH v (member_id, offer_id, order_id, amount) AS (VALUES {}) \
+        "WITH v (member_id, offer_id, order_id, amount) AS ({}) \
          INSERT INTO offer_use (member_id, offer_id, order_id, uses, amount, state) \
          SELECT v.member_id, v.offer_id, v.order_id, 1, v.amount, 'held' FROM v CROSS JOIN offer o \
          WHERE o.id = v.offer_id AND (o.per_member IS NULL OR o.per_member > \
          (SELECT COALESCE(SUM(u.uses), 0) FROM offer_use u WHERE u.member_id = v.member_id \
          AND u.offer_id = v.offer_id AND u.state <> 'released' AND u.order_id <> v.order_id)) \
          ON CONFLICT (member_id, offer_id, order_id) DO UPDATE SET state = 'held'",
-        values(1, uses.len(), 4)
+        each_of(1, uses.len(), 4)
     );
     let mut vals: Vec<Val<'_>> = Vec::with_capacity(uses.len() * 4);
     for (member, order, Use { offer, amount }) in uses {
@@ -85,7 +85,7 @@ pub async fn of_order(conn: &mut Conn, order: &OrderId) -> Result<Vec<Use>> {
 /// The orders were paid: their places are used for good.
 pub async fn keep(conn: &mut Conn, orders: &[&str]) -> Result<()> {
     let sql =
-        format!("UPDATE offer_use SET state = 'used' WHERE order_id IN ({}) AND state = 'held'", list(1, orders.len()));
+        format!("UPDATE offer_use SET state = 'used' WHERE order_id {} AND state = 'held'", each_one(1, orders.len()));
     let vals: Vec<Val<'_>> = orders.iter().map(|order| Val::from(*order)).collect();
     conn.exec(AssertSqlSafe(sql), &vals).await?;
     Ok(())
@@ -102,7 +102,7 @@ pub async fn release(conn: &mut Conn, order: &OrderId) -> Result<()> {
 }
 
 /// A coupon in a member's hands.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct CouponRow {
     /// Which one.
     pub id: String,
@@ -121,17 +121,17 @@ pub struct CouponRow {
 /// The coupons that members can still use, a hundred of each at most, those
 /// that run out first at the front.
 pub async fn coupons(conn: &mut Conn, members: &[&MemberId], now: Millis) -> Result<Vec<(MemberId, CouponRow)>> {
-    #[derive(sqlx::FromRow)]
+    #[derive(crate::record::Record)]
     struct Row {
         member_id: String,
-        #[sqlx(flatten)]
+        #[record(flatten)]
         coupon: CouponRow,
     }
     let sql = format!(
         "SELECT member_id, id, offer_id, state, order_id, issued_at, expires_at FROM (SELECT c.*, ROW_NUMBER() OVER \
-         (PARTITION BY member_id ORDER BY expires_at, id) AS no FROM coupon c WHERE member_id IN ({}) \
+         (PARTITION BY member_id ORDER BY expires_at, id) AS no FROM coupon c WHERE member_id {} \
          AND state = 'issued' AND expires_at > $1) AS ranked WHERE no <= 100 ORDER BY member_id, expires_at, id",
-        list(2, members.len())
+        each_one(2, members.len())
     );
     let mut vals = vals![now].to_vec();
     vals.extend(members.iter().map(|member| Val::from(*member)));
@@ -155,16 +155,14 @@ pub async fn hold_coupons(conn: &mut Conn, holds: &[(&MemberId, &CouponId, &Orde
         return Ok(true);
     }
     let sql = format!(
-        "WITH v (of_member, of_id, for_order) AS (VALUES {}) UPDATE coupon SET state = 'held', order_id = v.for_order \
-         FROM v WHERE member_id = v.of_member AND id = v.of_id AND state = 'issued' AND expires_at > ${}",
-        values(1, holds.len(), 3),
-        holds.len() * 3 + 1
+        "WITH v (of_member, of_id, for_order) AS ({}) UPDATE coupon SET state = 'held', order_id = v.for_order \
+         FROM v WHERE member_id = v.of_member AND id = v.of_id AND state = 'issued' AND expires_at > $1",
+        each_of(2, holds.len(), 3)
     );
-    let mut vals: Vec<Val<'_>> = Vec::with_capacity(holds.len() * 3 + 1);
+    let mut vals = vals![now].to_vec();
     for (member, coupon, order) in holds {
         vals.extend_from_slice(vals![*member, *coupon, *order]);
     }
-    vals.push(Val::from(now));
     Ok(conn.exec(AssertSqlSafe(sql), &vals).await? == holds.len() as u64)
 }
 
@@ -174,9 +172,9 @@ pub async fn use_coupons(conn: &mut Conn, used: &[(&str, &str, &str)]) -> Result
         return Ok(());
     }
     let sql = format!(
-        "WITH v (of_member, of_id, for_order) AS (VALUES {}) UPDATE coupon SET state = 'used' FROM v \
+        "WITH v (of_member, of_id, for_order) AS ({}) UPDATE coupon SET state = 'used' FROM v \
          WHERE member_id = v.of_member AND id = v.of_id AND order_id = v.for_order AND state = 'held'",
-        values(1, used.len(), 3)
+        each_of(1, used.len(), 3)
     );
     let vals: Vec<Val<'_>> = used.iter().flat_map(|(m, c, o)| [Val::from(*m), Val::from(*c), Val::from(*o)]).collect();
     conn.exec(AssertSqlSafe(sql), &vals).await?;

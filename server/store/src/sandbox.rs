@@ -2,11 +2,11 @@
 //! payment channel, the callbacks that it still has to deliver, and the text
 //! messages of its messenger.
 
-use crate::{Conn, Result, due, vals};
+use crate::{Conn, Result, Val, due, vals};
 use domain::{Fen, Millis};
 
 /// A trade at the sandbox. States: `open`, `paid`, `closed`.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct TradeRow {
     /// The shop's number.
     pub trade_no: String,
@@ -27,7 +27,7 @@ pub struct TradeRow {
 }
 
 /// A callback to be delivered. States: `waiting`, `done`, `refused`.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct CallbackRow {
     /// Which one.
     pub id: String,
@@ -53,12 +53,22 @@ macro_rules! trade_columns {
 
 const CALLBACK_COLUMNS: &str = "id, trade_no, due_at, body, timestamp, signature, tries";
 
-/// Opens a trade; one of this number that is there stays as it is.
-pub async fn open(conn: &mut Conn, t: &TradeRow) -> Result<()> {
-    let sql = "INSERT INTO sandbox_trade (trade_no, channel_no, amount, state, subject, back, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (trade_no) DO NOTHING";
-    let vals = vals![&t.trade_no, &t.channel_no, t.amount, &t.state, &t.subject, &t.back, t.created_at];
-    conn.exec(sql, vals).await?;
+/// Opens trades; one whose number is there stays as it is.
+pub async fn open(conn: &mut Conn, trades: &[TradeRow]) -> Result<()> {
+    let mut vals: Vec<Val<'_>> = Vec::with_capacity(trades.len() * 7);
+    for t in trades {
+        vals.extend_from_slice(vals![
+            &t.trade_no,
+            &t.channel_no,
+            t.amount,
+            &t.state,
+            &t.subject,
+            &t.back,
+            t.created_at
+        ]);
+    }
+    let head = "INSERT INTO sandbox_trade (trade_no, channel_no, amount, state, subject, back, created_at)";
+    conn.insert(head, 7, &vals, " ON CONFLICT (trade_no) DO NOTHING").await?;
     Ok(())
 }
 

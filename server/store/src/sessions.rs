@@ -7,7 +7,7 @@ use domain::Millis;
 use domain::ids::MemberId;
 
 /// Columns of a session.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct SessionRow {
     /// What it holds, as JSON.
     pub data: String,
@@ -20,16 +20,10 @@ pub async fn load(conn: &mut Conn, id: &str, now: Millis) -> Result<Option<Sessi
     conn.opt("SELECT data, expires_at FROM session WHERE id = $1 AND expires_at > $2", vals![id, now]).await
 }
 
-/// Writes a session, new or changed.
-pub async fn save(conn: &mut Conn, id: &str, member: Option<&str>, data: &str, expires: Millis) -> Result<()> {
-    conn.exec(
-        "INSERT INTO session (id, member_id, data, expires_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (id) DO UPDATE SET member_id = excluded.member_id, data = excluded.data,
-             expires_at = excluded.expires_at",
-        vals![id, member, data, expires],
-    )
-    .await?;
-    Ok(())
+/// Writes what a session holds now; `false` if it was ended meanwhile, and stays so.
+pub async fn save(conn: &mut Conn, id: &str, member: Option<&str>, data: &str, expires: Millis) -> Result<bool> {
+    let sql = "UPDATE session SET member_id = $2, data = $3, expires_at = $4 WHERE id = $1";
+    Ok(conn.exec(sql, vals![id, member, data, expires]).await? == 1)
 }
 
 /// Writes a new session; `false` if its id is taken.

@@ -1,13 +1,13 @@
 //! Delivery and pick-up windows: opened from their templates, taken and given
 //! back by conditional updates.
 
-use crate::conn::{list, values};
+use crate::conn::{each_of, each_one, rows_of};
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{SlotId, StoreId};
 
 /// A weekly template.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct TemplateRow {
     /// `delivery` or `pickup`.
     pub kind: String,
@@ -24,7 +24,7 @@ pub struct TemplateRow {
 }
 
 /// A window on one day.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct SlotRow {
     /// Which one.
     pub id: String,
@@ -57,7 +57,7 @@ pub async fn store_zones(conn: &mut Conn) -> Result<Vec<(StoreId, String)>> {
 }
 
 /// What checkout and orders need of a store.
-#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct StoreTerms {
     /// Name in Chinese.
     pub name_zh: String,
@@ -102,10 +102,10 @@ pub async fn open(conn: &mut Conn, store: &StoreId, slots: &[SlotRow]) -> Result
     let mut changed = 0;
     for chunk in slots.chunks(500) {
         let sql = format!(
-            "INSERT INTO slot (store_id, id, kind, day, starts_at, ends_at, cutoff_at, capacity) VALUES {} \
+            "INSERT INTO slot (store_id, id, kind, day, starts_at, ends_at, cutoff_at, capacity) {} \
              ON CONFLICT (store_id, id) DO UPDATE SET capacity = excluded.capacity, cutoff_at = excluded.cutoff_at \
              WHERE slot.capacity <> excluded.capacity OR slot.cutoff_at <> excluded.cutoff_at",
-            values(1, chunk.len(), 8)
+            rows_of(1, chunk.len(), 8)
         );
         let mut vals: Vec<Val<'_>> = Vec::with_capacity(chunk.len() * 8);
         for s in chunk {
@@ -133,8 +133,8 @@ pub async fn by_ids(conn: &mut Conn, store: &StoreId, slots: &[&SlotId]) -> Resu
         return Ok(Vec::new());
     }
     let sql = format!(
-        concat!("SELECT ", slot_columns!(), " FROM slot WHERE store_id = $1 AND id IN ({})"),
-        list(2, slots.len())
+        concat!("SELECT ", slot_columns!(), " FROM slot WHERE store_id = $1 AND id {}"),
+        each_one(2, slots.len())
     );
     let mut vals = vals![store].to_vec();
     vals.extend(slots.iter().map(|slot| Val::from(*slot)));
@@ -145,9 +145,9 @@ pub async fn by_ids(conn: &mut Conn, store: &StoreId, slots: &[&SlotId]) -> Resu
 /// false if one of them has not so many left.
 pub async fn take_all(conn: &mut Conn, store: &StoreId, takes: &[(&str, i64)], now: Millis) -> Result<bool> {
     let sql = format!(
-        "WITH v (slot_id, places) AS (VALUES {}) UPDATE slot SET taken = taken + v.places FROM v \
+        "WITH v (slot_id, places) AS ({}) UPDATE slot SET taken = taken + v.places FROM v \
          WHERE store_id = $1 AND id = v.slot_id AND cutoff_at > $2 AND taken + v.places <= capacity",
-        values(3, takes.len(), 2)
+        each_of(3, takes.len(), 2)
     );
     let mut vals = vals![store, now].to_vec();
     for (slot, places) in takes {

@@ -1,10 +1,11 @@
 //! Stores and the templates of their delivery slots.
 
-use crate::conn::values;
+use crate::conn::rows_of;
+use crate::record::Record;
 use crate::{Conn, Result, Val};
 use domain::Fen;
 use domain::ids::StoreId;
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
 
 /// A physical supermarket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct StoreRecord {
     pub sort: i64,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct StoreRow {
     id: String,
     code: String,
@@ -119,9 +120,9 @@ pub async fn put(conn: &mut Conn, stores: &[StoreRecord]) -> Result<Vec<String>>
         return Ok(Vec::new());
     }
     let sql = format!(
-        "INSERT INTO store (id, code, {}) VALUES {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
+        "INSERT INTO store (id, code, {}) {} ON CONFLICT (code) DO UPDATE SET {} RETURNING code",
         STORE_COLUMNS.join(", "),
-        values(1, stores.len(), 16),
+        rows_of(1, stores.len(), 16),
         set_where_changed("store", &STORE_COLUMNS)
     );
     let mut vals = Vec::with_capacity(stores.len() * 16);
@@ -199,9 +200,9 @@ pub async fn put_slot_templates(conn: &mut Conn, rows: &[SlotTemplate]) -> Resul
     let mut changed = 0;
     for part in rows.chunks(1_000) {
         let sql = format!(
-            "INSERT INTO slot_template (store_id, kind, start_min, end_min, weekdays, capacity, cutoff_min) VALUES {}
+            "INSERT INTO slot_template (store_id, kind, start_min, end_min, weekdays, capacity, cutoff_min) {}
              ON CONFLICT (store_id, kind, start_min, end_min) DO UPDATE SET {}",
-            values(1, part.len(), 7),
+            rows_of(1, part.len(), 7),
             set_where_changed("slot_template", &["weekdays", "capacity", "cutoff_min"])
         );
         let mut vals = Vec::with_capacity(part.len() * 7);

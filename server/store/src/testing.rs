@@ -2,6 +2,7 @@
 //! schema of its own on the PostgreSQL that `ZAIJIA_TEST_POSTGRES` names.
 
 use crate::{Store, StoreConfig};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 
 /// A store that lives as long as the test.
@@ -52,6 +53,32 @@ pub async fn postgres() -> Option<TestStore> {
     let store = Store::open(&config).await.expect("PostgreSQL");
     store.migrate().await.expect("migrations");
     Some(TestStore { store, config, _folder: None })
+}
+
+impl Store {
+    /// Keeps what is run from now on, each statement once, for [`kept_plans`](Self::kept_plans).
+    ///
+    /// # Panics
+    /// If another test panicked meanwhile.
+    pub fn keep_statements(&self) {
+        *self.statements.texts.lock().expect("whole") = Some(BTreeSet::new());
+    }
+
+    /// How SQLite runs the statements that were kept: each with the steps of its plan.
+    ///
+    /// # Panics
+    /// If a statement has no plan.
+    pub async fn kept_plans(&self) -> Vec<(String, Vec<String>)> {
+        let kept = self.statements.texts.lock().expect("whole").take().unwrap_or_default();
+        let mut conn = self.read().await.expect("a connection");
+        let mut plans = Vec::new();
+        for sql in kept.into_iter().filter(|sql| !sql.starts_with("PRAGMA")) {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let steps: Vec<(i64, i64, i64, String)> = conn.all(explain, &[]).await.expect("a plan");
+            plans.push((sql, steps.into_iter().map(|step| step.3).collect()));
+        }
+        plans
+    }
 }
 
 /// Writes a test once and runs it on both databases:

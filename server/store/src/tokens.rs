@@ -8,8 +8,9 @@
 //! A token is letters and digits only, in lower case.
 
 use jieba_rs::Jieba;
-use pinyin::ToPinyin;
-use std::collections::BTreeSet;
+use pinyin::{Pinyin, ToPinyin};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// Terms of a query that are looked at; the rest is dropped.
@@ -44,22 +45,92 @@ pub struct Tokens {
 
 /// Makes the tokens of a SKU. Neither part is ever empty.
 pub fn index(naming: &Naming<'_>) -> Tokens {
-    let mut names = BTreeSet::new();
-    naming.names.iter().for_each(|text| add_text(text, true, &mut names));
-    let mut words = BTreeSet::new();
-    naming.words.iter().for_each(|text| add_text(text, false, &mut words));
-    for code in &naming.codes {
-        let whole: String = code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        if !whole.is_empty() {
-            words.insert(whole);
-        }
-    }
-    Tokens { names: join(names), words: join(words) }
+    Maker::default().index(naming)
 }
 
-fn join(tokens: BTreeSet<String>) -> String {
-    if tokens.is_empty() { "-".to_owned() } else { tokens.into_iter().collect::<Vec<_>>().join(" ") }
+/// Texts of at most so many bytes recur (brands, sizes, categories) and are remembered.
+const SHORT: usize = 24;
+/// So many of them.
+const REMEMBERED: usize = 50_000;
+
+/// Makes the tokens of many SKUs, one after another.
+#[derive(Debug, Default)]
+pub struct Maker {
+    /// Tokens of short texts, with and without their sounds.
+    sounded: HashMap<String, String>,
+    plain: HashMap<String, String>,
+    bag: Bag,
 }
+
+impl Maker {
+    /// Makes the tokens of a SKU. Neither part is ever empty.
+    pub fn index(&mut self, naming: &Naming<'_>) -> Tokens {
+        naming.names.iter().for_each(|text| self.add(text, true));
+        let names = self.bag.take();
+        naming.words.iter().for_each(|text| self.add(text, false));
+        for code in &naming.codes {
+            let whole: String = code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+            self.bag.put(&whole);
+        }
+        Tokens { names, words: self.bag.take() }
+    }
+
+    fn add(&mut self, text: &str, with_sounds: bool) {
+        if text.is_empty() || text.len() > SHORT {
+            return add_text(text, with_sounds, &mut self.bag);
+        }
+        let memo = if with_sounds { &mut self.sounded } else { &mut self.plain };
+        if memo.len() >= REMEMBERED {
+            memo.clear();
+        }
+        if !memo.contains_key(text) {
+            let mut bag = Bag::default();
+            add_text(text, with_sounds, &mut bag);
+            memo.insert(text.to_owned(), bag.take());
+        }
+        memo.get(text).into_iter().flat_map(|known| known.split(' ')).for_each(|token| self.bag.put(token));
+    }
+}
+
+/// Tokens as they are found, in one text.
+#[derive(Debug, Default)]
+struct Bag {
+    text: String,
+    tokens: Vec<Range<usize>>,
+}
+
+impl Bag {
+    fn put(&mut self, token: &str) {
+        self.end(self.text.len(), |text| text.push_str(token));
+    }
+
+    /// Puts in what `write` adds to the text.
+    fn end(&mut self, start: usize, write: impl FnOnce(&mut String)) {
+        write(&mut self.text);
+        // What stands for nothing in a SKU is no token.
+        if !matches!(&self.text[start..], "" | NOTHING) {
+            self.tokens.push(start..self.text.len());
+        }
+    }
+
+    /// All tokens, each once, in their order, apart by one space.
+    fn take(&mut self) -> String {
+        let Self { text, tokens } = self;
+        tokens.sort_unstable_by(|a, b| text[a.clone()].cmp(&text[b.clone()]));
+        tokens.dedup_by(|a, b| text[a.clone()] == text[b.clone()]);
+        let mut all = String::with_capacity(tokens.iter().map(|token| token.len() + 1).sum());
+        for token in tokens.iter() {
+            all.push_str(if all.is_empty() { "" } else { " " });
+            all.push_str(&text[token.clone()]);
+        }
+        text.clear();
+        tokens.clear();
+        if all.is_empty() { NOTHING.to_owned() } else { all }
+    }
+}
+
+/// Stands for no token at all.
+const NOTHING: &str = "-";
 
 fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3134f}')
@@ -84,35 +155,40 @@ fn runs(text: &str) -> Vec<(bool, String)> {
     runs
 }
 
-fn add_text(text: &str, with_sounds: bool, tokens: &mut BTreeSet<String>) {
-    let mut chars: Vec<char> = Vec::new();
-    let mut starts: BTreeSet<usize> = BTreeSet::new();
+fn add_text(text: &str, with_sounds: bool, bag: &mut Bag) {
+    let (mut chars, mut starts): (Vec<char>, Vec<usize>) = (Vec::new(), Vec::new());
     for (han, run) in &runs(text) {
         if !han {
-            tokens.insert(run.clone());
+            bag.put(run);
             continue;
         }
         for token in JIEBA.cut_for_search(run, false) {
-            tokens.insert(token.word.to_owned());
-            starts.insert(chars.len() + token.start);
+            bag.put(token.word);
+            starts.push(chars.len() + token.start);
         }
-        tokens.extend(run.chars().map(String::from));
-        chars.extend(run.chars());
+        for c in run.chars() {
+            bag.end(bag.text.len(), |text| text.push(c));
+            chars.push(c);
+        }
     }
     if with_sounds {
-        starts.into_iter().take(STARTS_MAX).for_each(|start| add_sounds(&chars[start..], tokens));
+        starts.sort_unstable();
+        starts.dedup();
+        let sounds: Vec<Option<Pinyin>> = chars.iter().map(ToPinyin::to_pinyin).collect();
+        starts.into_iter().take(STARTS_MAX).for_each(|start| add_sounds(&sounds[start..], bag));
     }
 }
 
 /// Pinyin and initials of the rest of a name; both are found by their beginning.
-fn add_sounds(rest: &[char], tokens: &mut BTreeSet<String>) {
-    let (mut full, mut initials) = (String::new(), String::new());
-    for sound in rest.iter().take(SOUNDS_MAX).filter_map(ToPinyin::to_pinyin) {
-        full.push_str(sound.plain());
-        initials.push_str(sound.first_letter());
-    }
-    // ü is typed as v.
-    tokens.extend([full, initials].into_iter().filter(|t| !t.is_empty()).map(|t| t.replace('ü', "v")));
+fn add_sounds(rest: &[Option<Pinyin>], bag: &mut Bag) {
+    let sounds = || rest.iter().take(SOUNDS_MAX).flatten();
+    bag.end(bag.text.len(), |text| sounds().for_each(|sound| push_typed(text, sound.plain())));
+    bag.end(bag.text.len(), |text| sounds().for_each(|sound| push_typed(text, sound.first_letter())));
+}
+
+/// ü is typed as v.
+fn push_typed(text: &mut String, sound: &str) {
+    text.extend(sound.chars().map(|c| if c == 'ü' { 'v' } else { c }));
 }
 
 /// A term of a query.
@@ -150,7 +226,7 @@ pub fn query(text: &str, loose: bool) -> Vec<Term> {
 /// (牛乃 sounds as 牛奶 does). Names are found by their beginning.
 pub fn query_by_sound(text: &str) -> Vec<Term> {
     let sound = |run: &str| {
-        let sounds: String = run.chars().filter_map(|c| c.to_pinyin().map(pinyin::Pinyin::plain)).collect();
+        let sounds: String = run.chars().filter_map(|c| c.to_pinyin().map(Pinyin::plain)).collect();
         Term { word: sounds.replace('ü', "v"), prefix: true }
     };
     let runs = runs(text);

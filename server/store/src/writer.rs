@@ -14,24 +14,31 @@
 //! failure is tried again by the lane, which is why a unit is a function that
 //! can be called more than once over borrowed input.
 
-use crate::conn::{Conn, Inner, Kind, Touched};
+use crate::conn::{Conn, Inner, Kind, Statements, Touched};
 use crate::lane::{LaneTask, Wait};
+use crate::lite;
 use crate::news::News;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// Prepared statements that a connection keeps: those of many rows come in as
 /// many forms as there are numbers of rows.
 const STATEMENTS_KEPT: usize = 512;
+
+/// Pages that the writer keeps in memory, on SQLite.
+const WRITER_CACHE_KIB: u32 = 256 * 1024;
+/// Pages that each reader keeps in memory, on SQLite.
+const READER_CACHE_KIB: u32 = 32 * 1024;
 
 /// Which queue a unit of work waits in.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +83,7 @@ pub trait UnitError: From<Error> + Send + 'static {
 
 impl UnitError for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Error::Conflict(_))
+        Error::is_conflict(self)
     }
     fn is_connection_lost(&self) -> bool {
         Error::is_connection_lost(self)
@@ -111,12 +118,15 @@ pub trait Together: 'static {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite { read: Arc<lite::Pool>, write: Arc<lite::Pool>, readers: u32 },
     Postgres { read: PgPool, write: PgPool },
 }
 
 /// What changed by a commit, for caches and open pages.
 pub type Changes = broadcast::Receiver<Arc<Touched>>;
+
+/// Starts a lane; what it answers hears when the lane has ended.
+pub(crate) type StartLane = fn(LaneTask, mpsc::Receiver<Wait>) -> Result<oneshot::Receiver<()>>;
 
 /// The database of the shop. Cheap to clone.
 #[derive(Clone)]
@@ -125,8 +135,9 @@ pub struct Store {
     lanes: Arc<Vec<mpsc::Sender<Wait>>>,
     changes: broadcast::Sender<Arc<Touched>>,
     news: Arc<News>,
-    statements: Arc<AtomicU64>,
-    tasks: Arc<tokio::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+    pub(crate) statements: Arc<Statements>,
+    /// Each lane says here that it ended.
+    ends: Arc<tokio::sync::Mutex<Vec<oneshot::Receiver<()>>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -141,6 +152,11 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Sql`] if it cannot be opened.
     pub async fn open(config: &StoreConfig) -> Result<Self> {
+        Self::open_with(config, LaneTask::start).await
+    }
+
+    /// The same, with lanes that are started in this way.
+    pub(crate) async fn open_with(config: &StoreConfig, start: StartLane) -> Result<Self> {
         let (pools, lanes) = if config.url.starts_with("postgres") {
             (open_postgres(config).await?, config.lanes.max(1))
         } else {
@@ -149,9 +165,9 @@ impl Store {
         let (changes, _) = broadcast::channel(4096);
         let news = Arc::new(News::new());
         news.start(&pools);
-        let statements = Arc::new(AtomicU64::new(0));
+        let statements = Arc::new(Statements::default());
         let mut senders = Vec::with_capacity(lanes);
-        let mut tasks = Vec::with_capacity(lanes);
+        let mut ends = Vec::with_capacity(lanes);
         for lane in 0..lanes {
             let (sender, receiver) = mpsc::channel(config.queue);
             senders.push(sender);
@@ -162,10 +178,10 @@ impl Store {
                 news: Arc::clone(&news),
                 statements: Arc::clone(&statements),
             };
-            tasks.push(tokio::spawn(task.run(receiver)));
+            ends.push(start(task, receiver)?);
         }
-        let tasks = Arc::new(tokio::sync::Mutex::new(tasks));
-        Ok(Self { pools, lanes: Arc::new(senders), changes, news, statements, tasks })
+        let ends = Arc::new(tokio::sync::Mutex::new(ends));
+        Ok(Self { pools, lanes: Arc::new(senders), changes, news, statements, ends })
     }
 
     /// Brings the schema up to date.
@@ -174,7 +190,12 @@ impl Store {
     /// [`Error::Migrate`] if a migration fails or the schema is of a newer version.
     pub async fn migrate(&self) -> Result<()> {
         match &self.pools {
-            Pools::Sqlite { write, .. } => sqlx::migrate!("./migrations/sqlite").run(write).await?,
+            Pools::Sqlite { write, .. } => {
+                let options = SqliteConnectOptions::new().filename(write.path()).disable_statement_logging();
+                let mut own = SqliteConnection::connect_with(&options).await?;
+                sqlx::migrate!("./migrations/sqlite").run(&mut own).await?;
+                own.close().await?;
+            }
             Pools::Postgres { write, .. } => sqlx::migrate!("./migrations/postgres").run(write).await?,
         }
         Ok(())
@@ -208,7 +229,7 @@ impl Store {
 
     /// Statements run since the store was opened; a check watches how many a page takes.
     pub fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+        self.statements.count.load(Ordering::Relaxed)
     }
 
     /// Units that wait in all lanes.
@@ -269,16 +290,16 @@ impl Store {
             // A lane that ended already needs no telling.
             let _ = lane.send(Wait::Stop).await;
         }
-        for task in self.tasks.lock().await.drain(..) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a lane of the writer did not end well");
+        for end in self.ends.lock().await.drain(..) {
+            if end.await.is_err() {
+                tracing::error!("a lane of the writer did not end well");
             }
         }
         self.news.close(&self.pools).await;
         match &self.pools {
-            Pools::Sqlite { read, write } => {
-                read.close().await;
-                write.close().await;
+            Pools::Sqlite { read, write, readers } => {
+                read.close(*readers).await;
+                write.close(1).await;
             }
             Pools::Postgres { read, write } => {
                 read.close().await;
@@ -315,24 +336,15 @@ impl Store {
     }
 }
 
+/// Opens the file once, so that a path that cannot be opened is told at once.
 async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
-    let options = SqliteConnectOptions::from_str(&config.url)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(10))
-        .foreign_keys(true)
-        .pragma("cache_size", "-65536")
-        .pragma("wal_autocheckpoint", "4000")
-        .pragma("temp_store", "memory")
-        .statement_cache_capacity(STATEMENTS_KEPT)
-        // Statements of many rows would fill the log; slow units are logged by the lane.
-        .disable_statement_logging();
-    let write = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-    let write = write.connect_with(options.clone()).await?;
-    let read = SqlitePoolOptions::new().max_connections(config.read_connections).idle_timeout(None).max_lifetime(None);
-    let read = read.connect_with(options.pragma("query_only", "ON")).await?;
-    Ok(Pools::Sqlite { read, write })
+    let path = SqliteConnectOptions::from_str(&config.url)?.get_filename().to_owned();
+    let write = lite::Pool::new(path.clone(), false, 1, WRITER_CACHE_KIB);
+    drop(write.acquire().await?);
+    write.start_checkpoints()?;
+    let readers = config.read_connections.max(1);
+    let read = lite::Pool::new(path, true, readers, READER_CACHE_KIB);
+    Ok(Pools::Sqlite { read, write, readers })
 }
 
 async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
@@ -340,6 +352,9 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
         ("statement_timeout", "30s"),
         ("lock_timeout", "10s"),
         ("deadlock_timeout", "200ms"),
+        // Statements are short, and an index costs little more than the table beside it.
+        ("jit", "off"),
+        ("random_page_cost", "1.1"),
     ]);
     if let Some(schema) = &config.schema {
         options = options.options([("search_path", schema)]);
@@ -348,7 +363,12 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
     let timeout = Duration::from_secs(10);
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(4);
     let write = PgPoolOptions::new().max_connections(lanes).acquire_timeout(timeout);
-    let write = write.connect_with(options.clone()).await?;
+    // Units look rows up by their keys, a few for each order. How many there are in an array is not known
+    // when it is planned; taken for many, a whole table would be read. Nor are all rows of a store read and
+    // kept, to be gone through for each key: of a table that is new, it is not known how many those are.
+    let by_key =
+        options.clone().options([("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_material", "off")]);
+    let write = write.connect_with(by_key).await?;
     let read = PgPoolOptions::new().max_connections(config.read_connections).acquire_timeout(timeout);
     let read = read.connect_with(options).await?;
     Ok(Pools::Postgres { read, write })

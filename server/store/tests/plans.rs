@@ -1,7 +1,7 @@
 //! The statements that pages wait for read no table whole, on either database,
 //! and a list of many goods begins as the whole list does.
 
-use domain::ids::{CategoryId, PoolId, SkuId, StoreId};
+use domain::ids::{CategoryId, MemberId, PoolId, SkuId, StoreId};
 use domain::view::Sort;
 use domain::{Base, Fen, Millis};
 use sqlx::AssertSqlSafe;
@@ -108,13 +108,16 @@ async fn fill(store: &store::Store) {
                     (sku.num, tokens::index(&Naming { names, words: vec!["goods"], codes: vec![&sku.code] }))
                 };
                 let rows: Vec<_> = skus.iter().map(|(sku, _)| tokens(sku)).collect();
-                store::dialect::index_skus(conn, &rows).await?;
+                store::dialect::index_skus(conn, &rows, &[]).await?;
                 for (sku, _) in skus {
                     let (on_hand, sales) = (sku.num % 5, sku.num * 13 % 17);
                     let sql = "INSERT INTO stock (store_id, pool_id, on_hand, reserved, safety, as_of, source, sales)
                         VALUES ('main', $1, $2, 0, 0, 1, 'snapshot', $3)";
                     conn.exec(sql, vals![&sku.pool, on_hand, sales]).await?;
                 }
+                let best = store::lists::best_sellers(conn, &StoreId::trusted("main"), 100).await?;
+                let places: Vec<(i64, i64)> = (1..).zip(best.into_iter().map(|(num, _)| num)).collect();
+                store::dialect::put_top(conn, (1, 100), &places).await?;
                 Ok(())
             })
         })
@@ -129,8 +132,10 @@ store::on_both! {
         if conn.kind() == Kind::Postgres {
             conn.exec("SET enable_seqscan = off", &[]).await.expect("a setting");
         }
-        let all = statements(conn.kind(), &main, &filters);
-        assert!(all.len() >= 30, "{}", all.len());
+        let member = MemberId::trusted("m1");
+        let mut all = statements(conn.kind(), &main, &filters);
+        all.extend(store::lists::of_member(&member));
+        assert!(all.len() >= 25, "{}", all.len());
         for statement in &all {
             let scans = scans(&mut conn, statement).await;
             assert_eq!(scans, Vec::<String>::new(), "{}: {}", statement.name, statement.sql);

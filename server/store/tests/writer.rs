@@ -94,6 +94,20 @@ store::on_both! {
         assert_eq!(count(&store).await, 2);
     }
 
+    async fn a_unit_that_panics_leaves_nothing_and_the_lane_goes_on(store: TestStore) {
+        let answer: Result<(), Error> = store
+            .write(Lane::Background, (), |conn, ()| {
+                Box::pin(async move {
+                    conn.exec(INSERT, vals!["half", "v"]).await?;
+                    panic!("asked for by the test")
+                })
+            })
+            .await;
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+        put(&store, "after".to_owned(), false).await.expect("the next unit");
+        assert_eq!(count(&store).await, 1);
+    }
+
     async fn listeners_hear_of_committed_changes_only(store: TestStore) {
         let mut changes = store.changes();
         let _ = put(&store, "undone".to_owned(), true).await;
@@ -111,7 +125,7 @@ store::on_both! {
                 Box::pin(async move {
                     let tried = seen.fetch_add(1, Ordering::SeqCst);
                     conn.exec(INSERT, vals![format!("t{tried}"), "v"]).await?;
-                    if tried < 2 { Err(Error::Conflict(sqlx::Error::RowNotFound)) } else { Ok(tried) }
+                    if tried < 2 { Err(Error::Conflict("once more".into())) } else { Ok(tried) }
                 })
             })
             .await;

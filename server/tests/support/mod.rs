@@ -5,7 +5,7 @@
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use store::Store;
@@ -65,6 +65,11 @@ impl Shop {
         self.command(args).output().expect("zaijia runs")
     }
 
+    /// Starts a command of `zaijia`.
+    pub fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("zaijia starts")
+    }
+
     /// What a command printed; it must succeed.
     pub fn say(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -89,13 +94,27 @@ impl Shop {
 
     /// Serves the shop with more settings from the environment.
     pub fn serve_with(&self, env: &[(&str, &str)]) -> Server {
-        let mut command = self.command(&["serve", "--addr", "127.0.0.1:0"]);
-        command.env("ZAIJIA_LOG_FILTER", "warn").envs(env.iter().copied());
+        self.start_server(env, Stdio::inherit())
+    }
+
+    /// The same, with its log in a file.
+    pub fn serve_logged(&self, env: &[(&str, &str)], log: &Path) -> Server {
+        self.start_server(env, std::fs::File::create(log).expect("a file").into())
+    }
+
+    fn start_server(&self, env: &[(&str, &str)], log: Stdio) -> Server {
+        // A shop with an address for the public prints that one: it gets a port that was free just now.
+        let public = env.iter().any(|(name, _)| *name == "ZAIJIA_PUBLIC_URL");
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let addr = if public { free().expect("a port").to_string() } else { "127.0.0.1:0".to_owned() };
+        let mut command = self.command(&["serve", "--addr", &addr]);
+        command.env("ZAIJIA_LOG_FILTER", "warn").envs(env.iter().copied()).stderr(log);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("zaijia starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("its output");
         BufReader::new(out).read_line(&mut line).expect("a line");
-        let url = line.trim().rsplit(' ').next().expect("its address").to_owned();
+        let said = line.trim().rsplit(' ').next().expect("its address");
+        let url = if public { format!("http://{addr}") } else { said.to_owned() };
         assert!(url.starts_with("http://"), "{line}");
         Server { child, url }
     }

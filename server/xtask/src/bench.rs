@@ -3,10 +3,10 @@
 //! by the crate `bench`, a process of its own beside the shop's.
 
 use crate::build::{self, Mode, site::Site};
-use crate::postgres::{Postgres, Sync};
 use crate::proc::{command, run};
 use crate::{Error, Result, paths, setup};
 use clap::Args;
+use cluster::{Cluster, Sync};
 use serde_json::{Value, json};
 
 /// What the storefront may weigh: WASM and JavaScript together, brotli.
@@ -46,14 +46,15 @@ pub fn bench(args: &BenchArgs) -> Result {
 
 /// Runs a bench of the crate `bench` on the release binary, beside a PostgreSQL.
 fn load(name: &str, args: &[&str], sync: Sync) -> Result {
-    let postgres = Postgres::start(sync)?;
+    let postgres = Cluster::start(sync)?;
+    println!("PostgreSQL on {}", postgres.url());
     let binary = paths::target().join("release/zaijia-bench");
     let mut bench = command(binary.to_str().ok_or("the binary's path is not UTF-8")?, &[name]);
     bench.args(["--postgres", &postgres.url()]).arg("--zaijia").arg(Mode::Release.binary());
     run(bench.args(args))
 }
 
-/// Kills, cuts and confuses the shop under load, and proves its books.
+/// Breaks what a shop stands on, under load, and proves its books.
 pub fn faults(rest: &[String]) -> Result {
     setup::setup(setup::Need { browser: false, tests: true })?;
     build::build_with_load()?;
@@ -62,7 +63,7 @@ pub fn faults(rest: &[String]) -> Result {
 
 /// The short form for every test run; what it runs is built.
 pub fn few_faults() -> Result {
-    load("faults", &["--kills", "3", "--cuts", "3", "--gone", "20", "--calls", "20"], Sync::Off)
+    load("faults", &["--few"], Sync::Off)
 }
 
 /// Fails if the storefront weighs more than it may; prints what it weighs.

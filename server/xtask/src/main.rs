@@ -5,9 +5,9 @@
 mod bench;
 mod build;
 mod dev;
+mod fuzz;
 mod journey;
 mod paths;
-mod postgres;
 mod proc;
 mod run;
 mod screens;
@@ -62,6 +62,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Throw odd inputs at what a stranger can send
+    Fuzz(fuzz::FuzzArgs),
     /// Turn a public grocery data set into a shop, and serve it
     Journey(JourneyArgs),
     /// Take pictures of every page, phone and desktop, light and dark
@@ -126,6 +128,7 @@ fn dispatch(command: Command) -> Result {
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Faults { rest } => bench::faults(&rest),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Journey(args) => journey::journey(&args),
         Command::Screens { out } => screens::screens(&out),
     }

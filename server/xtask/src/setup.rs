@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub struct Need {
     /// Chromium with Chinese fonts
     pub browser: bool,
-    /// The test runner and the PostgreSQL binaries
+    /// The test runner, the PostgreSQL binaries, and what makes a server's clock jump
     pub tests: bool,
 }
 
@@ -20,9 +20,13 @@ pub fn setup(need: Need) -> Result {
     wasm_target()?;
     npm_packages()?;
     if need.tests {
-        nextest()?;
-        if postgres_bin().is_none() {
+        cargo_tool("cargo-nextest")?;
+        cargo_tool("cargo-deny")?;
+        if cluster::bin().is_none() {
             apt_install(&["postgresql"])?;
+        }
+        if !has_faketime()? {
+            apt_install(&["faketime"])?;
         }
     }
     if need.browser {
@@ -34,23 +38,14 @@ pub fn setup(need: Need) -> Result {
     Ok(())
 }
 
-/// Folder of `initdb`, `pg_ctl` and `postgres`: on PATH, or the newest one that
-/// Debian keeps aside.
-pub fn postgres_bin() -> Option<PathBuf> {
-    let whole = |dir: &PathBuf| ["initdb", "pg_ctl", "postgres"].iter().all(|name| dir.join(name).is_file());
-    let on_path = paths::which("initdb").and_then(|file| file.parent().map(PathBuf::from)).filter(whole);
-    on_path.or_else(|| {
-        let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
-            .ok()?
-            .filter_map(|entry| {
-                let entry = entry.ok()?;
-                Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
-            })
-            .filter(|(_, bin)| whole(bin))
-            .collect();
-        versions.sort();
-        versions.pop().map(|(_, bin)| bin)
-    })
+/// libfaketime, where Debian keeps it: the faults need it.
+fn has_faketime() -> Result<bool> {
+    for entry in fs::read_dir("/usr/lib")? {
+        if entry?.path().join("faketime/libfaketimeMT.so.1").is_file() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// rust-toolchain.toml names the target, but a machine may have switched
@@ -68,11 +63,12 @@ fn wasm_target() -> Result {
     run(&mut command("rustup", &["target", "add", TARGET]))
 }
 
-fn nextest() -> Result {
-    if paths::which("cargo-nextest").is_some() {
+/// A tool of cargo's, compiled from the registry.
+fn cargo_tool(name: &str) -> Result {
+    if paths::which(name).is_some() {
         return Ok(());
     }
-    run(&mut cargo(&["install", "--locked", "cargo-nextest"]))
+    run(&mut cargo(&["install", "--locked", name]))
 }
 
 /// npm brings the browser tests and the pictures of the demo goods.

@@ -1,20 +1,20 @@
 //! A browser submits the same order twice at once and goes away.
 
 use super::ledger::{Ledger, Tale};
+use super::{Ground, Line};
 use crate::http::Client;
-use crate::shop::{Place, Shop};
-use crate::{Common, Result, buyers};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use crate::shop::Shop;
+use crate::{Result, buyers};
+use rand::RngExt;
 use std::time::Duration;
 
 /// It goes away within this time.
 const WITHIN_US: std::ops::Range<u64> = 0..15_000;
 
-/// So many orders are submitted twice; how many were placed though nobody waited.
-pub async fn run(common: &Common, place: &Place, orders: usize, seed: u64) -> Result<usize> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let shop = Shop::stocked(common, place).await?;
+/// So many orders are submitted twice.
+pub async fn run(ground: &Ground<'_>, orders: usize) -> Result<Vec<Line>> {
+    let mut rng = ground.rng();
+    let shop = Shop::stocked(ground.common, ground.place).await?;
     let server = shop.serve()?;
     let buyers = buyers::make(&shop, server.addr, orders).await?;
     for buyer in &buyers {
@@ -53,5 +53,5 @@ pub async fn run(common: &Common, place: &Place, orders: usize, seed: u64) -> Re
         return Err(format!("{orders} orders were meant, {all} are there").into());
     }
     shop.check()?;
-    Ok(usize::try_from(there)?)
+    Ok(vec![Line::of("placed unseen", "orders", usize::try_from(there)?), Line::of("doubled", "orders", 0)])
 }

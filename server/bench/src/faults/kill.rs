@@ -1,11 +1,11 @@
 //! SIGKILL at random moments.
 
 use super::ledger::{Ledger, Tale};
+use super::{Ground, Line};
 use crate::http::Client;
-use crate::shop::{Place, Shop, free_addr};
-use crate::{Common, Result, buyers};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use crate::shop::{Shop, free_addr};
+use crate::{Result, buyers};
+use rand::RngExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,38 +16,29 @@ const BUYERS: usize = 500;
 /// The kill comes within this time of load.
 const WITHIN_MS: std::ops::Range<u64> = 5..500;
 
-/// What was seen.
-#[derive(Debug, Default)]
-pub struct Saw {
-    /// Orders acknowledged in all.
-    pub acknowledged: usize,
-    /// Buyers whose order or payment was under way when the server died.
-    pub in_the_air: usize,
-    /// How long each restart took.
-    pub ready_ms: Vec<f64>,
-}
-
-/// Kills so many times, with so many clients.
-pub async fn run(common: &Common, place: &Place, (kills, clients): (usize, usize), seed: u64) -> Result<Saw> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let shop = Shop::stocked(common, place).await?;
+/// Kills so many times.
+pub async fn run(ground: &Ground<'_>, kills: usize) -> Result<Vec<Line>> {
+    let mut rng = ground.rng();
+    let shop = Shop::stocked(ground.common, ground.place).await?;
     let addr = free_addr()?;
     let mut server = shop.serve_at(addr)?;
-    let (mut ledger, mut saw) = (Ledger::default(), Saw::default());
+    let mut ledger = Ledger::default();
+    // Buyers whose order or payment was under way when the server died, and how long each restart took.
+    let (mut in_the_air, mut ready_ms) = (0, Vec::new());
     for no in 0..kills {
         let buyers = buyers::make(&shop, addr, BUYERS).await?;
         let tales: Arc<Vec<Tale>> = Arc::new(buyers.into_iter().map(Tale::new).collect());
-        let load = tokio::spawn(load(addr, Arc::clone(&tales), clients));
+        let load = tokio::spawn(load(addr, Arc::clone(&tales), ground.clients));
         tokio::time::sleep(Duration::from_millis(rng.random_range(WITHIN_MS))).await;
         server.kill()?;
         let begun = tokio::time::timeout(Duration::from_mins(1), load).await???;
         ledger.take(&tales);
         // What is on the disk now, before any server mends anything.
         prove(&ledger, &shop).await.map_err(|error| format!("after kill {no}: {error}"))?;
-        saw.in_the_air += tales[..begun.min(tales.len())].iter().filter(|tale| !tale.is_done()).count();
+        in_the_air += tales[..begun.min(tales.len())].iter().filter(|tale| !tale.is_done()).count();
         let began = Instant::now();
         server = shop.serve_at(addr)?;
-        saw.ready_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
+        ready_ms.push(began.elapsed().as_secs_f64() * 1_000.0);
         // All who had begun go on; those who were done ask again, too.
         let mut client = Client::connect(addr).await?;
         for tale in &tales[..begun.min(tales.len())] {
@@ -59,8 +50,13 @@ pub async fn run(common: &Common, place: &Place, (kills, clients): (usize, usize
     }
     drop(server);
     prove(&ledger, &shop).await?;
-    saw.acknowledged = ledger.len();
-    Ok(saw)
+    Ok(vec![
+        Line::of("kills", "", kills),
+        Line::of("acknowledged", "orders", ledger.len()),
+        Line::of("in the air", "orders", in_the_air),
+        Line::of("lost or doubled", "orders", 0),
+        Line { metric: "start to ready", unit: "ms", values: ready_ms },
+    ])
 }
 
 async fn prove(ledger: &Ledger, shop: &Shop) -> Result {

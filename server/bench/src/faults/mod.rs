@@ -6,35 +6,72 @@
 //! | --- | --- |
 //! | `kill` | SIGKILL at a random moment, a proof of what is on the disk, a restart; all clients go on with their keys |
 //! | `cut` | all the shop's connections to PostgreSQL are cut, again and again |
+//! | `crash` | PostgreSQL crashes and is started again |
+//! | `full` | the disk is filled to its last byte, and room is made again |
+//! | `slow` | lines between clients, shop and PostgreSQL are slow and break half-way |
+//! | `clock` | the shop's clock jumps by hours, forward and back |
+//! | `half` | the server dies between a refund at the channel and the note of it |
 //! | `gone` | a browser submits twice at once and goes away before the answer |
-//! | `calls` | the payment channel repeats, reorders, misprices, forges and denies |
+//! | `calls` | the payment channel repeats, reorders, misprices, forges, denies, delays and loses |
 
 mod calls;
+mod clock;
+mod crash;
 mod cut;
+mod disk;
+mod full;
 mod gone;
+mod half;
 mod kill;
 pub mod ledger;
+mod load;
+mod proxy;
+mod slow;
 
 use crate::figure::{Case, Report};
 use crate::shop::Place;
 use crate::{Common, Result};
 use clap::Args;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::pin::Pin;
 
-/// How much goes wrong.
+/// How much goes wrong; 0 leaves a fault out.
 #[derive(Args, Debug)]
 pub struct Faults {
-    /// SIGKILLs; 0 leaves them out
+    /// SIGKILLs
     #[arg(long, default_value_t = 50)]
     kills: usize,
-    /// Cuts of all connections to PostgreSQL; 0 leaves them out
+    /// Cuts of all connections to PostgreSQL
     #[arg(long, default_value_t = 20)]
     cuts: usize,
+    /// Crashes of PostgreSQL
+    #[arg(long, default_value_t = 10)]
+    crashes: usize,
+    /// Times that the disk is full
+    #[arg(long, default_value_t = 5)]
+    fills: usize,
+    /// Breaks of each line between clients, shop and database
+    #[arg(long, default_value_t = 100)]
+    breaks: usize,
+    /// Jumps of the clock
+    #[arg(long, default_value_t = 20)]
+    jumps: usize,
+    /// Deaths between a refund and its note
+    #[arg(long, default_value_t = 20)]
+    deaths: usize,
     /// Orders that are submitted twice by clients who go away
     #[arg(long, default_value_t = 100)]
     gone: usize,
     /// Payments of which the channel tells confusedly
     #[arg(long, default_value_t = 100)]
     calls: usize,
+    /// A little of everything: what every test run does
+    #[arg(long)]
+    few: bool,
+    /// Only this fault; may be given several times
+    #[arg(long, value_name = "FAULT")]
+    only: Vec<String>,
     /// Clients at once
     #[arg(long, default_value_t = 16)]
     clients: usize,
@@ -42,6 +79,36 @@ pub struct Faults {
     #[arg(long)]
     seed: Option<u64>,
 }
+
+/// On what a fault is done.
+pub struct Ground<'a> {
+    common: &'a Common,
+    place: &'a Place,
+    clients: usize,
+    seed: u64,
+}
+
+impl Ground<'_> {
+    /// The random numbers of a fault.
+    fn rng(&self) -> StdRng {
+        StdRng::seed_from_u64(self.seed)
+    }
+}
+
+/// What was seen of a fault.
+pub struct Line {
+    metric: &'static str,
+    unit: &'static str,
+    values: Vec<f64>,
+}
+
+impl Line {
+    fn of(metric: &'static str, unit: &'static str, number: usize) -> Self {
+        Self { metric, unit, values: vec![count(number)] }
+    }
+}
+
+type Done<'a> = Pin<Box<dyn Future<Output = Result<Vec<Line>>> + 'a>>;
 
 impl Faults {
     /// Does all of it on one database.
@@ -51,43 +118,36 @@ impl Faults {
     pub async fn run(&self, common: &Common, place: &Place, report: &Report) -> Result {
         let seed = self.seed.unwrap_or_else(rand::random);
         eprintln!("faults on {}: --seed {seed}", place.word());
-        let case = |case| Case { bench: "faults", case, db: place.word(), clients: self.clients };
-        if self.kills > 0 {
-            let saw = kill::run(common, place, (self.kills, self.clients), seed).await.map_err(at(seed, "kill"))?;
-            let case = case("kill");
-            report.say(case, "kills", "", &[count(self.kills)]);
-            report.say(case, "acknowledged", "orders", &[count(saw.acknowledged)]);
-            report.say(case, "in the air", "orders", &[count(saw.in_the_air)]);
-            report.say(case, "lost or doubled", "orders", &[0.0]);
-            report.say(case, "start to ready", "ms", &saw.ready_ms);
+        let ground = Ground { common, place, clients: self.clients, seed };
+        let ground = &ground;
+        let few = |many: usize, few: usize| if self.few { many.min(few) } else { many };
+        // A fault that is left out is made, but not begun.
+        let faults: [(&str, usize, Done<'_>); 9] = [
+            ("kill", few(self.kills, 3), Box::pin(kill::run(ground, few(self.kills, 3)))),
+            ("cut", few(self.cuts, 3), Box::pin(cut::run(ground, few(self.cuts, 3)))),
+            ("crash", few(self.crashes, 1), Box::pin(crash::run(ground, few(self.crashes, 1)))),
+            ("full", few(self.fills, 1), Box::pin(full::run(ground, few(self.fills, 1)))),
+            ("slow", few(self.breaks, 10), Box::pin(slow::run(ground, few(self.breaks, 10)))),
+            ("clock", few(self.jumps, 3), Box::pin(clock::run(ground, few(self.jumps, 3)))),
+            ("half", few(self.deaths, 2), Box::pin(half::run(ground, few(self.deaths, 2)))),
+            ("gone", few(self.gone, 20), Box::pin(gone::run(ground, few(self.gone, 20)))),
+            ("calls", few(self.calls, 20), Box::pin(calls::run(ground, few(self.calls, 20)))),
+        ];
+        if let Some(unknown) = self.only.iter().find(|only| !faults.iter().any(|(name, ..)| name == only)) {
+            return Err(format!("there is no fault `{unknown}`").into());
         }
-        if let Place::Postgres(admin) = place
-            && self.cuts > 0
-        {
-            let saw =
-                cut::run(common, (place, admin), (self.cuts, self.clients), seed).await.map_err(at(seed, "cut"))?;
-            let case = case("cut");
-            report.say(case, "cuts", "connections", &[count(saw.cut)]);
-            report.say(case, "acknowledged", "orders", &[count(saw.acknowledged)]);
-            report.say(case, "failed answers", "", &[count(saw.failed)]);
-            report.say(case, "lost or doubled", "orders", &[0.0]);
-        }
-        if self.gone > 0 {
-            let there = gone::run(common, place, self.gone, seed).await.map_err(at(seed, "gone"))?;
-            report.say(case("gone"), "placed unseen", "orders", &[count(there)]);
-            report.say(case("gone"), "doubled", "orders", &[0.0]);
-        }
-        if self.calls > 0 {
-            let told = calls::run(common, place, (self.calls, self.clients), seed).await.map_err(at(seed, "calls"))?;
-            report.say(case("calls"), "callbacks", "", &[count(told)]);
-            report.say(case("calls"), "wrongly booked", "payments", &[0.0]);
+        for (name, times, fault) in faults {
+            if times == 0 || !(self.only.is_empty() || self.only.iter().any(|only| only == name)) {
+                continue;
+            }
+            let lines = fault.await.map_err(|error| format!("{name} (--seed {seed}): {error}"))?;
+            let case = Case { bench: "faults", case: name, db: place.word(), clients: self.clients };
+            for Line { metric, unit, values } in lines {
+                report.say(case, metric, unit, &values);
+            }
         }
         Ok(())
     }
-}
-
-fn at(seed: u64, fault: &'static str) -> impl Fn(crate::Error) -> crate::Error {
-    move |error| format!("{fault} (--seed {seed}): {error}").into()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "thousands")]

@@ -39,7 +39,7 @@ fn limits(member: &MemberRow) -> Result<Limits> {
 impl<'a> Viewer<'a> {
     /// Two statements: is the visitor a member, and what is in the basket.
     pub async fn load(shop: &Shop, conn: &mut Conn, visit: &'a Visit) -> Result<Self> {
-        let snapshot = shop.snapshot().await?;
+        let snapshot = shop.snapshot_in(conn).await?;
         let member = match &visit.member {
             Some(id) => store::members::get(conn, id).await?,
             None => None,

@@ -98,8 +98,9 @@ fn other_tries(text: &str) -> Vec<Vec<Term>> {
     if !tokens::has_han(text) {
         return Vec::new();
     }
+    let words = tokens::query(text, false);
     let tries = [tokens::query(text, true), tokens::query_by_sound(text)];
-    tries.into_iter().filter(|terms| !terms.is_empty()).collect()
+    tries.into_iter().filter(|terms| !terms.is_empty() && *terms != words).collect()
 }
 
 /// Categories whose name begins with the text, in either language; at most three.

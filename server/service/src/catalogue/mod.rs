@@ -11,6 +11,7 @@ mod home;
 mod list;
 mod product;
 mod stores;
+mod top;
 mod words;
 
 use crate::stock::Terms;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 use store::catalogue::CategoryRecord;
 use store::offers::{BannerRecord, OfferRecord};
 use store::stores::StoreRecord;
-use store::{Changes, Store};
+use store::{Changes, Conn, Store};
 use tokio::sync::broadcast::error::TryRecvError;
 
 /// Another server of the same database is heard of at the latest after this time.
@@ -98,13 +99,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    async fn load(store: &Store, now: Millis) -> Result<Self> {
-        let mut conn = store.read().await?;
-        let stores = store::stores::all(&mut conn).await?;
-        let categories = store::catalogue::categories(&mut conn).await?;
-        let offers = store::offers::ending_after(&mut conn, now).await?;
-        let banners = store::offers::banners(&mut conn).await?;
-        let policies = store::catalogue::all_policies(&mut conn).await?;
+    async fn load(conn: &mut Conn, now: Millis) -> Result<Self> {
+        let stores = store::stores::all(conn).await?;
+        let categories = store::catalogue::categories(conn).await?;
+        let offers = store::offers::ending_after(conn, now).await?;
+        let banners = store::offers::banners(conn).await?;
+        let policies = store::catalogue::all_policies(conn).await?;
         let terms = Terms::new(&categories, policies);
         let mut snapshot = Self { stores, offers, banners, terms, ..Self::default() };
         for (i, category) in categories.iter().enumerate() {
@@ -192,13 +192,22 @@ pub(crate) fn is_running(offer: &Offer, store: &StoreId, now: Millis) -> bool {
 impl Shop {
     /// The snapshot, loaded anew if a commit made it stale.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>> {
+        if let Some(snapshot) = self.inner.catalogue.fresh() {
+            return Ok(snapshot);
+        }
+        self.snapshot_in(&mut self.store().read().await?).await
+    }
+
+    /// The same, by a connection that the caller has already: who holds one and
+    /// waits for another may wait for somebody who does the same.
+    pub(crate) async fn snapshot_in(&self, conn: &mut Conn) -> Result<Arc<Snapshot>> {
         let cache = &self.inner.catalogue;
         if let Some(snapshot) = cache.fresh() {
             return Ok(snapshot);
         }
         // What is committed while it loads is heard of by the next look.
         let at = Instant::now();
-        let snapshot = Arc::new(Snapshot::load(self.store(), self.now()).await?);
+        let snapshot = Arc::new(Snapshot::load(conn, self.now()).await?);
         cache.keep(at, &snapshot);
         Ok(snapshot)
     }

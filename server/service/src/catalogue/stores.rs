@@ -53,6 +53,27 @@ impl Shop {
         Ok(cards)
     }
 
+    /// A store's code and name.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown store.
+    pub async fn store_name(&self, store: &StoreId, lang: Lang) -> Result<(String, String)> {
+        let snapshot = self.snapshot().await?;
+        let store = snapshot.store(store).ok_or_else(|| Error::from(Code::NotFound))?;
+        Ok((store.code.clone(), lang.pick(&store.name_zh, &store.name_en).to_owned()))
+    }
+
+    /// How many times offers have begun or ended up to now: what they do to
+    /// prices is the same as long as this is.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn offers_turned(&self, now: Millis) -> Result<usize> {
+        let snapshot = self.snapshot().await?;
+        let turns = snapshot.offers.iter().flat_map(|record| [record.offer.starts, record.offer.ends]);
+        Ok(turns.flatten().filter(|at| *at <= now).count())
+    }
+
     /// The store that is shown to those who chose none.
     ///
     /// # Errors
@@ -66,15 +87,6 @@ impl Shop {
     pub async fn store_by_code(&self, code: &str) -> Result<Option<StoreId>> {
         let snapshot = self.snapshot().await?;
         Ok(snapshot.stores.iter().find(|store| store.code == code).map(|store| store.id.clone()))
-    }
-
-    /// A store's code.
-    ///
-    /// # Errors
-    /// `not_found` for an unknown store.
-    pub async fn store_code(&self, store: &StoreId) -> Result<String> {
-        let snapshot = self.snapshot().await?;
-        snapshot.store(store).map(|store| store.code.clone()).ok_or_else(|| Error::from(Code::NotFound))
     }
 }
 

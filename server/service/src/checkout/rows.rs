@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use domain::ids::{BasketId, MemberId, OrderId, SkuId};
 use domain::order::State;
 use domain::view::Lang;
-use domain::{Code, UserError};
+use domain::{Code, Packs, UserError};
 use store::orders::{self, OrderLineRow, OrderRow, ShareRow};
 use store::payments::{self, PaymentRow};
 use store::{Conn, baskets, places};
@@ -29,8 +29,9 @@ pub(super) async fn write(conn: &mut Conn, decided: &[Decided<'_>]) -> Result<Ve
     let placed = rows.iter().zip(decided).map(|(row, d)| (row, d.job.visit.now, NewEvent::of("placed", "member")));
     add_events(conn, placed.collect()).await?;
     let now = decided.iter().map(|d| d.job.visit.now).max().unwrap_or(first.job.visit.now);
-    let ordered: Vec<(&BasketId, &SkuId)> =
-        decided.iter().flat_map(|d| d.quote.input.lines.iter().map(|line| (&d.job.visit.basket, &line.sku))).collect();
+    let lines = decided.iter().flat_map(|d| d.quote.input.lines.iter().map(move |line| (d, line)));
+    let ordered: Vec<(&BasketId, &SkuId, Packs)> =
+        lines.map(|(d, line)| (&d.job.visit.basket, &line.sku, line.qty)).collect();
     baskets::take_ordered(conn, &ordered, now).await?;
     let news: Vec<_> = rows.iter().zip(decided).filter(|(row, d)| is_news(row, d)).map(|(row, _)| row).collect();
     let news: Vec<_> = news.iter().map(|row| (&*row.member_id, &*row.substitution_default, &*row.store_id)).collect();

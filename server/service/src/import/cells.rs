@@ -151,7 +151,8 @@ impl<'a> Cells<'a> {
             return Ok(0);
         }
         let e6 = text.parse::<Decimal>().ok().and_then(|d| d.checked_mul(Decimal::from(1_000_000))?.round().to_i64());
-        e6.filter(|n| n.abs() <= max * 1_000_000).ok_or_else(|| self.bad(column, Reason::NotDegrees))
+        e6.filter(|n| (-max * 1_000_000..=max * 1_000_000).contains(n))
+            .ok_or_else(|| self.bad(column, Reason::NotDegrees))
     }
 
     /// A safety policy, or nothing.
@@ -224,6 +225,21 @@ mod tests {
         assert_eq!(read("1970-01-02"), Some(57_600_000));
         assert_eq!(read("1970-01-01T00:00:00Z"), Some(0));
         for bad in ["", "soon", "-3", "d", "-xd", "2026-13-01", "+-3d"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_position_is_on_the_globe() {
+        let columns = HashMap::from([("lat".to_owned(), 0)]);
+        let read = |text: &str| {
+            let record = StringRecord::from(vec![text]);
+            Cells { columns: &columns, record: &record, line: 2 }.degrees("lat", 90).ok()
+        };
+        assert_eq!(read("31.2325"), Some(31_232_500));
+        assert_eq!((read("-90"), read("")), (Some(-90_000_000), Some(0)));
+        // The last one is the least number there is, in millionths.
+        for bad in ["90.1", "-90.1", "x", "-9223372036854.775808"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

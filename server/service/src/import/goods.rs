@@ -1,24 +1,30 @@
-//! SKUs: read and tokenised on two threads, written in batches. Only SKUs that
-//! differ from what was imported last are written, so the same file twice
-//! costs a reading.
+//! SKUs: read and tokenised on two threads while those before them are written.
+//! Only SKUs that differ from what was imported last are written, so the same
+//! file twice costs a reading.
 
 use super::cells::{Cell, Cells};
 use super::report::{Bad, Reason};
 use super::table::{Table, digest};
-use super::{Context, Outcome, Standing, joined, places};
-use crate::{Error, Result};
-use domain::Base;
+use super::writing::Writing;
+use super::{Context, Outcome, Standing, places};
+use crate::{Error, Result, Shop};
 use domain::ids::{PoolId, SkuId};
 use domain::safety::Policy;
+use domain::{Base, Millis};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::Lane;
 use store::catalogue::{CategoryRecord, SkuRecord};
 use store::goods::{Index, Known, Sold};
-use store::tokens::{Naming, Tokens, index};
+use store::tokens::{Maker, Naming, Tokens};
+use tokio::sync::mpsc;
 
-/// SKUs written in one unit of work.
-const UNIT_ROWS: usize = 1_800;
+/// SKUs written in one unit of work: so few that nobody waits for them long.
+const UNIT_ROWS: usize = 1_000;
+/// Rows that are read at a time.
+const CHUNK_ROWS: usize = 1_000;
+/// Threads that read.
+const READERS: usize = 2;
 
 const ALLERGENS: [&str; 12] =
     ["gluten", "crustacean", "egg", "fish", "peanut", "soy", "milk", "nut", "celery", "mustard", "sesame", "sulphite"];
@@ -84,7 +90,7 @@ impl Basis {
     }
 }
 
-fn sku_row(row: &Cells<'_>, basis: &Basis) -> Cell<SkuIn> {
+fn sku_row(row: &Cells<'_>, basis: &Basis, maker: &mut Maker) -> Cell<SkuIn> {
     let record = sku_record(row, basis)?;
     let pool_code = row.opt_code("pool")?.unwrap_or_else(|| record.code.clone());
     let by_weight = record.by_weight;
@@ -95,14 +101,14 @@ fn sku_row(row: &Cells<'_>, basis: &Basis) -> Cell<SkuIn> {
     all.extend(names.iter().map(String::as_str));
     let digest = digest(all.join("\u{1f}").as_bytes());
     let same = basis.known.get(&record.code).is_some_and(|known| known.digest == digest);
-    let tokens = (!same).then(|| tokens_of(&record, names));
+    let tokens = (!same).then(|| tokens_of(&record, names, maker));
     Ok(SkuIn { line: row.line, record, pool_code, base_unit, policy, digest, tokens })
 }
 
-fn tokens_of(sku: &SkuRecord, categories: &[String]) -> Tokens {
+fn tokens_of(sku: &SkuRecord, categories: &[String], maker: &mut Maker) -> Tokens {
     let mut words: Vec<&str> = categories.iter().map(String::as_str).collect();
     words.extend([sku.size_zh.as_str(), &sku.size_en]);
-    index(&Naming {
+    maker.index(&Naming {
         names: vec![&sku.brand_zh, &sku.name_zh, &sku.option_zh, &sku.brand_en, &sku.name_en, &sku.option_en],
         words,
         codes: vec![&sku.barcode, &sku.code],
@@ -163,18 +169,42 @@ fn sku_record(row: &Cells<'_>, basis: &Basis) -> Cell<SkuRecord> {
     })
 }
 
-/// Reads all rows on two threads.
-async fn read(table: &Arc<Table>, basis: &Arc<Basis>) -> Result<(Vec<SkuIn>, Vec<Bad>)> {
-    let half = table.rows.len() / 2;
-    let read = |range: std::ops::Range<usize>| {
-        let (table, basis) = (table.clone(), basis.clone());
-        tokio::task::spawn_blocking(move || super::split(table.cells_in(range).map(|row| sku_row(&row, &basis))))
-    };
-    let (first, second) = tokio::join!(read(0..half), read(half..table.rows.len()));
-    let ((mut rows, mut bad), (more, more_bad)) = (first.map_err(joined)?, second.map_err(joined)?);
-    rows.extend(more);
-    bad.extend(more_bad);
-    Ok((rows, bad))
+/// Rows as read: good ones and bad ones.
+type Chunk = (Vec<SkuIn>, Vec<Bad>);
+
+/// Reads rows on threads of their own, each taking every other chunk.
+struct Readers {
+    chunks: Vec<mpsc::Receiver<Chunk>>,
+    next: usize,
+}
+
+impl Readers {
+    fn start(table: &Arc<Table>, basis: &Arc<Basis>) -> Self {
+        let reader = |no: usize| {
+            let (sender, chunks) = mpsc::channel(2);
+            let (table, basis) = (table.clone(), basis.clone());
+            tokio::task::spawn_blocking(move || {
+                let mut maker = Maker::default();
+                for first in (no * CHUNK_ROWS..table.rows.len()).step_by(READERS * CHUNK_ROWS) {
+                    let range = first..(first + CHUNK_ROWS).min(table.rows.len());
+                    let rows = table.cells_in(range).map(|row| sku_row(&row, &basis, &mut maker));
+                    // Whoever reads no further has failed, and says so.
+                    if sender.blocking_send(super::split(rows)).is_err() {
+                        break;
+                    }
+                }
+            });
+            chunks
+        };
+        Self { chunks: (0..READERS).map(reader).collect(), next: 0 }
+    }
+
+    /// The next rows of the table, in its order.
+    async fn next(&mut self) -> Option<Chunk> {
+        let chunk = self.chunks[self.next].recv().await?;
+        self.next = (self.next + 1) % READERS;
+        Some(chunk)
+    }
 }
 
 /// What a unit of work writes.
@@ -183,7 +213,22 @@ struct Batch {
     pools: Vec<(PoolId, String, String)>,
     skus: Vec<(SkuRecord, String)>,
     tokens: Vec<(i64, Tokens)>,
+    /// Numbers of SKUs that were there before.
+    known: Vec<i64>,
     policies: Vec<(String, String, Option<Policy>)>,
+}
+
+impl Batch {
+    /// Splits off the first SKUs, and all that they need.
+    fn take(&mut self, skus: usize) -> Self {
+        Self {
+            pools: std::mem::take(&mut self.pools),
+            known: std::mem::take(&mut self.known),
+            policies: std::mem::take(&mut self.policies),
+            skus: self.skus.drain(..skus).collect(),
+            tokens: self.tokens.drain(..skus).collect(),
+        }
+    }
 }
 
 /// Gives ids to SKUs and pools, and refuses what stands there twice or
@@ -230,39 +275,50 @@ pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Resul
     let pools = store::goods::known_pools(&mut conn).await?;
     let last_num = store::goods::last_num(&mut conn).await?;
     drop(conn);
+    let with_policy = places::known_policies(context, "sku").await?;
     let basis = Arc::new(Basis::new(known, &context.categories));
-    let (rows, bad) = read(table, &basis).await?;
-    let mut outcome = Outcome::with_bad(bad);
-    let mut assigner = Assigner { pools, lines: HashMap::with_capacity(rows.len()), last_num };
+    let mut readers = Readers::start(table, &basis);
+    let mut outcome = Outcome::default();
+    let mut assigner = Assigner { pools, lines: HashMap::with_capacity(table.rows.len()), last_num };
     let mut batch = Batch::default();
-    let mut done = outcome.bad.len() as u64;
-    for mut row in rows {
-        done += 1;
-        if let Err(bad) = assigner.assign(&mut row, &basis, &mut batch.pools) {
-            outcome.bad.push(bad);
-            continue;
+    let mut writing = Writing::default();
+    let mut done = 0;
+    while let Some((rows, bad)) = readers.next().await {
+        done += (rows.len() + bad.len()) as u64;
+        outcome.bad.extend(bad);
+        for mut row in rows {
+            if let Err(bad) = assigner.assign(&mut row, &basis, &mut batch.pools) {
+                outcome.bad.push(bad);
+                continue;
+            }
+            let Some(tokens) = row.tokens.take() else {
+                outcome.count(Standing::Unchanged, 1);
+                continue;
+            };
+            let is_new = !basis.known.contains_key(&row.record.code);
+            outcome.count(if is_new { Standing::New } else { Standing::Changed }, 1);
+            if context.options.dry_run {
+                context.planned.push(planned(&row));
+                continue;
+            }
+            let id = row.record.id.to_string();
+            if row.policy.is_some() || with_policy.contains_key(&(id.clone(), String::new())) {
+                batch.policies.push((id, String::new(), row.policy));
+            }
+            batch.known.extend((!is_new).then_some(row.record.num));
+            batch.tokens.push((row.record.num, tokens));
+            batch.skus.push((row.record, row.digest));
         }
-        let Some(tokens) = row.tokens.take() else {
-            outcome.count(Standing::Unchanged, 1);
-            continue;
-        };
-        let is_new = !basis.known.contains_key(&row.record.code);
-        outcome.count(if is_new { Standing::New } else { Standing::Changed }, 1);
-        if context.options.dry_run {
-            context.planned.push(planned(&row));
-            continue;
-        }
-        batch.tokens.push((row.record.num, tokens));
-        batch.policies.push((row.record.id.to_string(), String::new(), row.policy));
-        batch.skus.push((row.record, row.digest));
-        if batch.skus.len() >= UNIT_ROWS {
-            write(context, std::mem::take(&mut batch)).await?;
+        while batch.skus.len() >= UNIT_ROWS {
+            writing.add(write(context.shop.clone(), batch.take(UNIT_ROWS), context.now)).await?;
             context.progress(done);
         }
     }
-    if !batch.skus.is_empty() {
-        write(context, batch).await?;
+    let rest = batch.skus.len();
+    if rest > 0 {
+        writing.add(write(context.shop.clone(), batch.take(rest), context.now)).await?;
     }
+    writing.finish().await?;
     context.index = None;
     Ok(outcome)
 }
@@ -282,13 +338,12 @@ fn planned(row: &SkuIn) -> Planned {
     }
 }
 
-async fn write(context: &Context<'_>, batch: Batch) -> Result<()> {
-    let now = context.now;
-    let write = context.shop.store().write(Lane::Background, batch, move |conn, batch| {
+async fn write(shop: Shop, batch: Batch, now: Millis) -> Result<()> {
+    let write = shop.store().write(Lane::Background, batch, move |conn, batch| {
         Box::pin(async move {
             store::goods::put_pools(conn, &batch.pools).await?;
             store::goods::put_skus(conn, &batch.skus, now).await?;
-            store::dialect::index_skus(conn, &batch.tokens).await?;
+            store::dialect::index_skus(conn, &batch.tokens, &batch.known).await?;
             places::put_policies(conn, "sku", &batch.policies).await?;
             conn.touch_catalogue();
             Ok::<_, Error>(())

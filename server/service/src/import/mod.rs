@@ -13,8 +13,10 @@ mod goods;
 mod offers;
 mod places;
 mod report;
+mod sheets;
 mod stock;
 mod table;
+mod writing;
 
 pub use report::{BadRow, FileReport, ImportReport};
 pub use table::Kind;
@@ -218,11 +220,30 @@ impl Shop {
             report.files.push(import_table(&mut context, table).await?);
         }
         if !options.dry_run && report.written() > 0 {
-            self.refresh_dms(self.now()).await?;
+            if changes_terms(self, &report).await? {
+                self.refresh_dms(self.now()).await?;
+            }
+            store::dialect::settle(&mut self.store().read().await?).await?;
             self.ensure_slots(self.now()).await?;
         }
         Ok(report)
     }
+}
+
+/// Can an import have changed the terms of stock, or what sells best? Levels
+/// alone are opened by the policy that holds, and nothing else is known of them
+/// where neither sales nor discounts are.
+async fn changes_terms(shop: &Shop, report: &ImportReport) -> Result<bool> {
+    let wrote = |kinds: &[Kind]| report.files.iter().any(|file| file.written() > 0 && kinds.contains(&file.kind));
+    if wrote(&[Kind::Stores, Kind::Categories, Kind::Skus, Kind::Sales, Kind::Offers]) {
+        return Ok(true);
+    }
+    if report.of(Kind::Stock).is_none_or(|stock| stock.new == 0) {
+        return Ok(false);
+    }
+    let mut conn = shop.store().read().await?;
+    Ok(store::stock::any_sales(&mut conn).await?
+        || !store::offers::ending_after(&mut conn, shop.now()).await?.is_empty())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
@@ -239,7 +260,7 @@ fn sources(path: &Path) -> Result<Vec<Source>> {
         for entry in std::fs::read_dir(path).map_err(|e| bad(path, e))? {
             let file = entry.map_err(|e| bad(path, e))?.path();
             let extension = file.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-            if matches!(extension.as_str(), "csv" | "xlsx" | "xlsm" | "xls") {
+            if matches!(extension.as_str(), "csv" | "xlsx" | "xlsm") {
                 files.push(file);
             }
         }

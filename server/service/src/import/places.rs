@@ -62,9 +62,12 @@ fn store_row(row: &Cells<'_>, sort: i64, known: &HashMap<String, StoreRecord>) -
 type Stated = (String, String, Option<Policy>);
 
 /// The policies that are set for a scope, by scope id and store.
-async fn known_policies(context: &Context<'_>, scope: &str) -> Result<HashMap<(String, String), Policy>> {
+pub(super) async fn known_policies(context: &Context<'_>, scope: &str) -> Result<HashMap<(String, String), Policy>> {
     let mut conn = context.shop.store().read().await?;
-    let records = store::catalogue::policies(&mut conn, "").await?;
+    let records = match scope {
+        "sku" => store::catalogue::all_policies(&mut conn).await?,
+        _ => store::catalogue::policies(&mut conn, "").await?,
+    };
     let of_scope = records.into_iter().filter(|record| record.scope == scope);
     Ok(of_scope.map(|record| ((record.scope_id, record.store), record.policy)).collect())
 }

@@ -1,12 +1,13 @@
 //! Stock levels and hand counts; till sales of past days.
 
 use super::cells::{Cell, Cells};
-use super::report::Reason;
+use super::report::{Bad, Reason};
 use super::table::Table;
-use super::{Context, Outcome, Standing, split};
+use super::writing::Writing;
+use super::{Context, Outcome, Standing, joined, split};
 use crate::calendar;
 use crate::stock::Terms;
-use crate::{Error, Result};
+use crate::{Error, Result, Shop};
 use domain::ids::{CategoryId, PoolId, StoreId};
 use domain::stock::Kind;
 use domain::time::Day;
@@ -77,31 +78,40 @@ impl StockReader {
     }
 }
 
-pub(super) async fn stock(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
-    let reader = StockReader {
+pub(super) async fn stock(context: &mut Context<'_>, table: &Arc<Table>) -> Result<Outcome> {
+    let reader = Arc::new(StockReader {
         places: places(&context.stores),
         index: context.index().await?,
         holds_day: context.categories.values().map(|c| (c.id.clone(), c.count_holds_day)).collect(),
         terms: Terms::load(context.shop).await?,
         anchor: context.anchor,
-    };
-    let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
+    });
+    let (rows, bad) = on_two_threads(table, move |row| reader.row(row)).await?;
     let mut by_store: BTreeMap<StoreId, Vec<Statement>> = BTreeMap::new();
     for (store, statement) in rows {
         by_store.entry(store).or_default().push(statement);
     }
-    let mut sum = Applied::default();
-    let mut done = bad.len();
+    let (mut sum, mut done, mut writing) = (Applied::default(), bad.len(), Writing::default());
+    let mut units = 0;
     for (store, statements) in by_store {
-        // Of several statements on one pool the newest holds, wherever the others stand in the file.
-        let newest: Vec<Statement> = store::stock::newest(&statements).into_iter().cloned().collect();
-        sum.late += statements.len() - newest.len();
-        for part in newest.chunks(UNIT_ROWS) {
-            sum = sum.plus(state(context, &store, part).await?);
+        let before = statements.len();
+        let mut newest = newest(statements);
+        sum.late += before - newest.len();
+        while !newest.is_empty() {
+            let rest = newest.split_off(newest.len().min(UNIT_ROWS));
+            let part = std::mem::replace(&mut newest, rest);
             done += part.len();
+            if units == 1 && !context.options.dry_run {
+                sum = sum.plus(writing.finish().await?.unwrap_or_default());
+                store::dialect::count_levels(&mut context.shop.store().read().await?).await?;
+            }
+            units += 1;
+            let unit = state(context.shop.clone(), context.options.dry_run, (store.clone(), part), context.now);
+            sum = sum.plus(writing.add(unit).await?.unwrap_or_default());
             context.progress(done as u64);
         }
     }
+    sum = sum.plus(writing.finish().await?.unwrap_or_default());
     Ok(Outcome {
         new: sum.opened as u64,
         changed: (sum.applied - sum.opened) as u64,
@@ -110,15 +120,46 @@ pub(super) async fn stock(context: &mut Context<'_>, table: &Table) -> Result<Ou
     })
 }
 
-/// Applies statements, or says what that would do.
-async fn state(context: &Context<'_>, store: &StoreId, rows: &[Statement]) -> Result<Applied> {
-    if context.options.dry_run {
-        let mut conn = context.shop.store().read().await?;
-        return Ok(store::stock::preview_statements(&mut conn, store, rows).await?);
+/// Of several statements on one pool the newest holds, wherever the others stand
+/// in the file; in the order of the pools.
+fn newest(mut statements: Vec<Statement>) -> Vec<Statement> {
+    statements.sort_by(|a, b| a.pool.cmp(&b.pool).then(b.at.cmp(&a.at)));
+    // Of two for the very same time the later row holds.
+    let mut newest: Vec<Statement> = Vec::with_capacity(statements.len());
+    for statement in statements {
+        match newest.last_mut().filter(|last| last.pool == statement.pool) {
+            Some(last) if last.at == statement.at => *last = statement,
+            Some(_) => {}
+            None => newest.push(statement),
+        }
     }
-    let now = context.now;
-    let input = (store.clone(), rows.to_vec());
-    let write = context.shop.store().write(Lane::Background, input, move |conn, (store, rows)| {
+    newest
+}
+
+/// Reads the rows of a table on two threads.
+async fn on_two_threads<T: Send + 'static>(
+    table: &Arc<Table>,
+    read: impl Fn(&Cells<'_>) -> Cell<T> + Clone + Send + 'static,
+) -> Result<(Vec<T>, Vec<Bad>)> {
+    let half = table.rows.len() / 2;
+    let part = |range: std::ops::Range<usize>| {
+        let (table, read) = (table.clone(), read.clone());
+        tokio::task::spawn_blocking(move || split(table.cells_in(range).map(|row| read(&row))))
+    };
+    let (first, second) = tokio::join!(part(0..half), part(half..table.rows.len()));
+    let ((mut rows, mut bad), (more, more_bad)) = (first.map_err(joined)?, second.map_err(joined)?);
+    rows.extend(more);
+    bad.extend(more_bad);
+    Ok((rows, bad))
+}
+
+/// Applies statements, or says what that would do.
+async fn state(shop: Shop, dry_run: bool, input: (StoreId, Vec<Statement>), now: Millis) -> Result<Applied> {
+    if dry_run {
+        let mut conn = shop.store().read().await?;
+        return Ok(store::stock::preview_statements(&mut conn, &input.0, &input.1).await?);
+    }
+    let write = shop.store().write(Lane::Background, input, move |conn, (store, rows): &(StoreId, Vec<Statement>)| {
         Box::pin(store::stock::apply_statements(conn, store, rows, now))
     });
     write.await.map_err(|e: store::Error| Error::from(e))
@@ -155,9 +196,10 @@ struct Stated {
 }
 
 /// Sales of past days, added up by day: a file states the days that it holds.
-pub(super) async fn sales(context: &mut Context<'_>, table: &Table) -> Result<Outcome> {
+pub(super) async fn sales(context: &mut Context<'_>, table: &Arc<Table>) -> Result<Outcome> {
     let reader = SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
-    let (rows, bad) = split(table.cells().map(|row| reader.row(&row)));
+    let reader = Arc::new(reader);
+    let (rows, bad) = on_two_threads(table, move |row| reader.row(row)).await?;
     let mut outcome = Outcome::with_bad(bad);
     let mut by_store: BTreeMap<StoreId, BTreeMap<DayKey, Stated>> = BTreeMap::new();
     for (store, row) in rows {

@@ -1,12 +1,11 @@
-//! Reading files into tables: CSV in UTF-8 or GBK, XLSX.
+//! Reading files into tables: CSV in UTF-8 or GBK here, workbooks in `sheets`.
 
 use super::report::{Bad, Reason};
+use super::sheets;
 use crate::{Error, Result};
-use calamine::{Data, Reader, Sheets};
 use csv::StringRecord;
 use domain::{Code, UserError};
 use std::collections::HashMap;
-use std::io::Cursor;
 
 /// What a file holds, in the order in which files are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -113,7 +112,7 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     })
 }
 
-fn unreadable(file: &str, why: impl std::fmt::Display) -> Error {
+pub(super) fn unreadable(file: &str, why: impl std::fmt::Display) -> Error {
     Error::User(UserError::new(Code::Unreadable).with("file", file).with("why", why))
 }
 
@@ -123,8 +122,8 @@ fn unreadable(file: &str, why: impl std::fmt::Display) -> Error {
 /// `unreadable` if the file is neither, or no kind is recognised.
 pub(super) fn read(source: &Source) -> Result<Vec<Table>> {
     let extension = source.name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    if matches!(extension.as_str(), "xlsx" | "xlsm" | "xls" | "ods" | "xlsb") {
-        read_sheets(source)
+    if matches!(extension.as_str(), "xlsx" | "xlsm") {
+        sheets::read(source)
     } else {
         read_csv(source).map(|table| vec![table])
     }
@@ -139,11 +138,11 @@ fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     }
 }
 
-fn columns_of<'a>(header: impl Iterator<Item = &'a str>) -> HashMap<String, usize> {
+pub(super) fn columns_of<'a>(header: impl Iterator<Item = &'a str>) -> HashMap<String, usize> {
     header.enumerate().map(|(i, name)| (name.trim().to_ascii_lowercase(), i)).collect()
 }
 
-fn kind_of(name: &str, columns: &HashMap<String, usize>) -> Result<Kind> {
+pub(super) fn kind_of(name: &str, columns: &HashMap<String, usize>) -> Result<Kind> {
     let kind = Kind::by_name(name).or_else(|| Kind::by_header(columns));
     let kind = kind.ok_or_else(|| unreadable(name, "kind"))?;
     let missing: Vec<&str> = kind.required().iter().copied().filter(|c| !columns.contains_key(*c)).collect();
@@ -169,24 +168,46 @@ fn read_csv(source: &Source) -> Result<Table> {
         bad: Vec::new(),
         digest: digest(&source.bytes),
     };
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     for record in records {
         match record {
-            Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                table.push(line, record, header.len());
-            }
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                table.bad.push(Bad::new(line, "", Reason::Unreadable));
-            }
+            Ok(record) => table.push(lines.line_of(record.position()), record, header.len()),
+            Err(error) => table.bad.push(Bad::new(lines.line_of(error.position()), "", Reason::Unreadable)),
         }
     }
     Ok(table)
 }
 
+/// Counts lines as an editor does, whichever way they end. (The reader's own
+/// count is that of the end of the row before.)
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line on which a row begins; rows come in their order.
+    fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let from = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.at);
+        let blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let start = from + self.text.get(from..).unwrap_or_default().iter().take_while(blank).count();
+        while self.at < start.min(self.text.len()) {
+            let ends = match self.text[self.at] {
+                b'\n' => true,
+                b'\r' => self.text.get(self.at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.line += u64::from(ends);
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
 impl Table {
     /// Takes a row in, or notes that it has too many or too few cells.
-    fn push(&mut self, line: u64, record: StringRecord, width: usize) {
+    pub(super) fn push(&mut self, line: u64, record: StringRecord, width: usize) {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return;
         }
@@ -197,56 +218,6 @@ impl Table {
             self.bad.push(Bad::new(line, "", Reason::Unreadable));
         } else {
             self.rows.push((line, record));
-        }
-    }
-}
-
-fn read_sheets(source: &Source) -> Result<Vec<Table>> {
-    let book = calamine::open_workbook_auto_from_rs(Cursor::new(source.bytes.clone()));
-    let mut book: Sheets<_> = book.map_err(|error| unreadable(&source.name, error))?;
-    let names = book.sheet_names();
-    let mut tables = Vec::new();
-    for sheet in &names {
-        let range = book.worksheet_range(sheet).map_err(|error| unreadable(&source.name, error))?;
-        let Some((top, _)) = range.start() else { continue };
-        let mut lines = range.rows().map(|row| row.iter().map(text_of).collect::<StringRecord>());
-        let Some(header) = lines.next() else { continue };
-        let columns = columns_of(header.iter());
-        // The only sheet may take its kind from the file's name.
-        let name = if names.len() == 1 { source.name.clone() } else { format!("{}.sheet", sheet.trim()) };
-        let kind = kind_of(&name, &columns).map_err(|_| unreadable(&format!("{} [{sheet}]", source.name), "kind"))?;
-        let mut table = Table {
-            file: if names.len() == 1 { source.name.clone() } else { format!("{} [{sheet}]", source.name) },
-            kind,
-            columns,
-            rows: Vec::new(),
-            bad: Vec::new(),
-            digest: digest(&[&source.bytes, sheet.as_bytes()].concat()),
-        };
-        for (i, record) in lines.enumerate() {
-            table.push(u64::from(top) + 2 + i as u64, record, header.len());
-        }
-        tables.push(table);
-    }
-    if tables.is_empty() { Err(unreadable(&source.name, "empty")) } else { Ok(tables) }
-}
-
-/// A cell as text: whole numbers without a decimal point, dates as local time.
-fn text_of(cell: &Data) -> String {
-    match cell {
-        Data::Empty | Data::Error(_) => String::new(),
-        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
-        Data::Int(n) => n.to_string(),
-        Data::Float(n) => rust_decimal::Decimal::from_f64_retain(*n)
-            .map_or_else(|| n.to_string(), |d| d.round_dp(6).normalize().to_string()),
-        Data::Bool(yes) => i32::from(*yes).to_string(),
-        Data::DateTime(at) => {
-            let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
-            if at.as_f64() < 1.0 {
-                format!("{hour:02}:{minute:02}")
-            } else {
-                format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
-            }
         }
     }
 }

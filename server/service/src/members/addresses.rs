@@ -35,6 +35,7 @@ impl Shop {
         self.store()
             .write(Lane::Member(member.as_str()), input, |conn, (member, row, now, is_new)| {
                 Box::pin(async move {
+                    members::lock(conn, member).await?;
                     let known = members::addresses(conn, member).await?;
                     if !is_new && !known.iter().any(|address| address.id == row.id) {
                         return Err(Code::NotFound.into());
@@ -62,6 +63,7 @@ impl Shop {
         self.store()
             .write(Lane::Member(member.as_str()), input, |conn, (member, id, now)| {
                 Box::pin(async move {
+                    members::lock(conn, member).await?;
                     if !members::delete_address(conn, member, id).await? {
                         return Err(Code::NotFound.into());
                     }

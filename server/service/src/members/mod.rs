@@ -89,6 +89,15 @@ impl Shop {
         Ok(row.and_then(|row| row.home_store_id).map(StoreId::trusted))
     }
 
+    /// Do member prices hold for the member now?
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn has_member_prices(&self, member: &MemberId, now: Millis) -> Result<bool> {
+        let row = members::get(&mut self.store().read().await?, member).await?;
+        Ok(row.is_some_and(|row| row.has_member_prices(now)))
+    }
+
     /// Changes the member's name.
     ///
     /// # Errors

@@ -227,6 +227,7 @@ impl Shop {
 async fn buy_again_in_tx(conn: &mut Conn, visit: &Visit, order: &OrderRow) -> Result<()> {
     let lines = orders::lines(conn, &order.store(), &order.order()).await?;
     let basket: &BasketId = &visit.basket;
+    baskets::lock(conn, basket, visit.now).await?;
     let mut there = baskets::plain_lines(conn, basket).await?;
     let skus: Vec<SkuId> = lines.iter().map(|line| SkuId::trusted(line.sku_id.as_str())).collect();
     let goods = baskets::goods_of(conn, &skus, &visit.store).await?;

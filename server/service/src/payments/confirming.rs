@@ -7,7 +7,6 @@ use super::{News, PaymentPlan, Verdict, close_payments_in_tx, keep_in_tx, lock_o
 use crate::orders::{NewEvent, add_event, add_events, move_in_tx, state_of};
 use crate::{Error, Result};
 use domain::Fen;
-use domain::ids::PaymentId;
 use domain::order::{Actor, Event, State};
 use std::collections::{HashMap, HashSet};
 use store::orders::{self, OrderRow};
@@ -138,8 +137,7 @@ async fn book_in_tx(conn: &mut Conn, news: &News, payment: &PaymentRow, order: &
         conn.touch_order(&order.member(), &id, &order.code);
         return Ok(Verdict::WrongAmount);
     }
-    let payment_id = PaymentId::trusted(payment.id.as_str());
-    if !payments::confirm(conn, &store, &payment_id, &news.channel_no, news.at).await? {
+    if !payments::confirm(conn, payment, &news.channel_no, news.at).await? {
         return Ok(Verdict::Repeated);
     }
     orders::add_paid(conn, &store, &id, news.amount).await?;

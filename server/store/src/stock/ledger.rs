@@ -2,8 +2,8 @@
 //! becomes of them, and the booking of every movement.
 
 use super::{ROWS, Stock, by_pool, lock};
-use crate::conn::values;
-use crate::{Conn, Result, Val, new_id};
+use crate::conn::each_of;
+use crate::{Conn, Result, Val};
 use domain::availability::sellable_base;
 use domain::ids::{OrderId, PoolId, StoreId};
 use domain::stock::{Delta, Kind, delta};
@@ -123,12 +123,12 @@ impl Shelf {
 async fn take(conn: &mut Conn, store: &StoreId, wants: &[(PoolId, Base)], now: Millis) -> Result<()> {
     for part in wants.chunks(ROWS) {
         let sql = format!(
-            "WITH v (pool_id, want) AS (VALUES {})
+            "WITH v (pool_id, want) AS ({})
              UPDATE stock SET reserved = stock.reserved + v.want FROM v
              WHERE stock.store_id = $1 AND stock.pool_id = v.pool_id
              AND stock.on_hand - stock.reserved - stock.safety >= v.want
              AND (stock.counted_until IS NULL OR stock.counted_until > $2)",
-            values(3, part.len(), 2)
+            each_of(3, part.len(), 2)
         );
         let mut vals = vec![Val::from(store), Val::from(now)];
         for (pool, want) in part {
@@ -136,7 +136,7 @@ async fn take(conn: &mut Conn, store: &StoreId, wants: &[(PoolId, Base)], now: M
         }
         let taken = conn.exec(AssertSqlSafe(sql), &vals).await?;
         if taken != part.len() as u64 {
-            return Err(crate::Error::Conflict(sqlx::Error::RowNotFound));
+            return Err(crate::Error::Conflict("a level escaped its lock".into()));
         }
     }
     Ok(())
@@ -228,16 +228,15 @@ pub(super) async fn insert_movements(
     let mut written = HashSet::with_capacity(rows.len());
     for part in rows.chunks(ROWS) {
         let sql = format!(
-            "INSERT INTO movement (store_id, pool_id, id, kind, on_hand_delta, reserved_delta, as_of, at, ref_id, key)
-             VALUES {}{conflict} RETURNING key",
-            values(1, part.len(), 10)
+            "INSERT INTO movement (store_id, pool_id, kind, on_hand_delta, reserved_delta, as_of, at, ref_id, key)
+             {}{conflict} RETURNING key",
+            each_of(1, part.len(), 9)
         );
-        let mut vals = Vec::with_capacity(part.len() * 10);
+        let mut vals = Vec::with_capacity(part.len() * 9);
         for row in part {
             vals.extend([
                 Val::from(store),
                 Val::from(&row.pool),
-                Val::from(new_id()),
                 Val::from(row.kind.as_str()),
                 Val::from(row.delta.on_hand),
                 Val::from(row.delta.reserved),
@@ -302,11 +301,11 @@ fn unchanged(stock: &Stock) -> Change {
 pub(super) async fn apply(conn: &mut Conn, store: &StoreId, changes: Vec<Change>) -> Result<()> {
     for part in changes.chunks(ROWS) {
         let sql = format!(
-            "WITH v (pool_id, on_hand, reserved, safety, as_of, source, counted_until) AS (VALUES {})
+            "WITH v (pool_id, on_hand, reserved, safety, as_of, source, counted_until) AS ({})
              UPDATE stock SET on_hand = stock.on_hand + v.on_hand, reserved = stock.reserved + v.reserved,
              safety = v.safety, as_of = v.as_of, source = v.source, counted_until = v.counted_until
              FROM v WHERE stock.store_id = $1 AND stock.pool_id = v.pool_id",
-            values(2, part.len(), 7)
+            each_of(2, part.len(), 7)
         );
         let mut vals = vec![Val::from(store)];
         for c in part {

@@ -15,20 +15,23 @@
 
 mod ledger;
 mod statements;
+mod stating;
 mod terms;
 
 pub use ledger::{Missing, Shelf, Short, reserve, settle, short_pick};
 pub use statements::{Applied, Flow, Statement, apply_flows, apply_statements, newest, preview_statements};
-pub use terms::{PoolTerms, SaleDay, first_sale_day, ran_out, sale_days, set_sale_days, set_terms};
+pub use terms::{PoolTerms, SaleDay, any_sales, first_sale_day, ran_out, sale_days, set_sale_days, set_terms};
 
-use crate::conn::{Kind as Db, list};
+use crate::bulk::Bulk;
+use crate::conn::{Kind as Db, each_one};
+use crate::record::Record;
 use crate::{Conn, Result, Val};
 use domain::availability::Level;
 use domain::ids::{PoolId, StoreId};
 use domain::safety::{Dms, Policy, units};
 use domain::stock::Kind;
 use domain::{Base, Millis};
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
 use std::collections::{BTreeSet, HashMap};
 
 /// Rows that one statement takes at most.
@@ -54,7 +57,7 @@ pub struct Stock {
     pub promo_today: bool,
 }
 
-#[derive(Debug, FromRow)]
+#[derive(Debug, Record)]
 struct StockRow {
     pool_id: String,
     on_hand: i64,
@@ -98,9 +101,9 @@ impl Stock {
     }
 }
 
-const LEVELS: &str = "SELECT s.pool_id, s.on_hand, s.reserved, s.safety, s.as_of, s.source, s.counted_until,
-    s.dms_normal_milli, s.dms_promo_milli, s.policy, s.promo_today, t.feed_until
-    FROM stock s JOIN store t ON t.id = s.store_id WHERE s.store_id = $1 AND s.pool_id IN ";
+/// Of a level `s` in a store `t`.
+const COLUMNS: &str = "s.pool_id, s.on_hand, s.reserved, s.safety, s.as_of, s.source, s.counted_until,
+    s.dms_normal_milli, s.dms_promo_milli, s.policy, s.promo_today, t.feed_until";
 
 /// The stock of some pools in a store; pools without a row are left out.
 pub async fn levels(conn: &mut Conn, store: &StoreId, pools: &[PoolId]) -> Result<Vec<Stock>> {
@@ -118,13 +121,29 @@ async fn read_levels(conn: &mut Conn, store: &StoreId, pools: &[PoolId], end: &s
     let pools: Vec<&PoolId> = pools.into_iter().collect();
     let mut found = Vec::with_capacity(pools.len());
     for part in pools.chunks(ROWS) {
-        let sql = format!("{LEVELS}({}) ORDER BY s.pool_id{end}", list(2, part.len()));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM stock s JOIN store t ON t.id = s.store_id
+             WHERE s.store_id = $1 AND s.pool_id {} ORDER BY s.pool_id{end}",
+            each_one(2, part.len())
+        );
         let mut vals = vec![Val::from(store)];
         vals.extend(part.iter().map(|pool| Val::from(*pool)));
         let rows: Vec<StockRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
         found.extend(rows.into_iter().map(Stock::from));
     }
     Ok(found)
+}
+
+/// The same for hundreds of pools.
+async fn lock_many(conn: &mut Conn, store: &StoreId, pools: &[&PoolId]) -> Result<Vec<Stock>> {
+    let end = if conn.kind() == Db::Postgres { " FOR UPDATE OF s" } else { "" };
+    let sql = format!(
+        "WITH v (id) AS ({{rows}}) SELECT {COLUMNS} FROM v CROSS JOIN stock s CROSS JOIN store t
+         WHERE s.store_id = $1 AND s.pool_id = v.id AND t.id = s.store_id ORDER BY s.pool_id{end}"
+    );
+    let vals: Vec<Val<'_>> = pools.iter().map(|pool| Val::from(*pool)).collect();
+    let rows: Vec<StockRow> = conn.bulk_all(Bulk { sql: &sql, columns: 1 }, &[Val::from(store)], &vals).await?;
+    Ok(rows.into_iter().map(Stock::from).collect())
 }
 
 fn by_pool(stocks: Vec<Stock>) -> HashMap<PoolId, Stock> {

@@ -1,9 +1,10 @@
 //! What others say of the stock: snapshots, hand counts, receipts, till sales.
 
-use super::ledger::{Change, Movement, OnRepeat, apply, book, insert_movements};
+use super::ledger::{Movement, book};
+use super::stating::apply_all;
 use super::terms::add_sales;
 use super::{ROWS, by_pool, levels, lock};
-use crate::conn::{list, values};
+use crate::conn::{each_of, list};
 use crate::{Conn, Result, Val};
 use domain::ids::{PoolId, StoreId};
 use domain::safety::{Policy, units};
@@ -11,7 +12,7 @@ use domain::stock::{Kind, flow, state_level};
 use domain::time::Day;
 use domain::{Base, Millis};
 use sqlx::AssertSqlSafe;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// "So many were on hand at that time": a row of a snapshot or of a hand count.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +98,7 @@ pub async fn apply_statements(conn: &mut Conn, store: &StoreId, rows: &[Statemen
     let newest = newest(rows);
     let mut sum = Applied { late: rows.len() - newest.len(), ..Applied::default() };
     for part in newest.chunks(ROWS) {
-        sum = sum.plus(apply_part(conn, store, part, now).await?);
+        sum = sum.plus(apply_all(conn, store, part, now).await?);
     }
     Ok(sum)
 }
@@ -135,64 +136,6 @@ async fn known_keys(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Re
     Ok(keys.into_iter().map(|(key,)| key).collect())
 }
 
-async fn apply_part(conn: &mut Conn, store: &StoreId, rows: &[&Statement], now: Millis) -> Result<Applied> {
-    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
-    let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
-    let have = by_pool(lock(conn, store, &pools).await?);
-    let moved = moved_since(conn, store, rows).await?;
-    let mut movements = Vec::with_capacity(rows.len());
-    let mut changes = Vec::with_capacity(rows.len());
-    let mut late = 0;
-    for row in rows {
-        let Some(stock) = have.get(&row.pool) else { continue };
-        let since = moved.get(row.pool.as_str()).copied().unwrap_or_default();
-        let stated = state_level(stock.level.on_hand, stock.stated_at, row.on_hand, row.at, since);
-        if stated.late {
-            late += 1;
-            continue;
-        }
-        movements.push(Movement {
-            pool: row.pool.clone(),
-            kind: row.kind,
-            delta: stated.delta,
-            as_of: row.at,
-            at: now,
-            ref_id: String::new(),
-            key: row.key.clone(),
-        });
-        changes.push(Change {
-            pool: row.pool.clone(),
-            delta: stated.delta,
-            safety: stock.safety_at(stock.level.on_hand + stated.delta.on_hand),
-            as_of: stated.as_of,
-            source: row.kind,
-            counted_until: row.counted_until,
-        });
-    }
-    let tried = movements.len();
-    let keys: HashMap<PoolId, String> = movements.iter().map(|m| (m.pool.clone(), m.key.clone())).collect();
-    let written = insert_movements(conn, store, movements, OnRepeat::Skip).await?;
-    changes.retain(|c| keys.get(&c.pool).is_some_and(|key| written.contains(key)));
-    apply(conn, store, changes).await?;
-    Ok(Applied { applied: written.len(), opened, repeated: tried - written.len(), late })
-}
-
-/// What moved on hand after each statement's time.
-async fn moved_since(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Result<HashMap<String, Base>> {
-    let sql = format!(
-        "WITH v (pool_id, at) AS (VALUES {})
-         SELECT v.pool_id, CAST(SUM(m.on_hand_delta) AS BIGINT) FROM v
-         JOIN movement m ON m.store_id = $1 AND m.pool_id = v.pool_id AND m.as_of > v.at GROUP BY v.pool_id",
-        values(2, rows.len(), 2)
-    );
-    let mut vals = vec![Val::from(store)];
-    for row in rows {
-        vals.extend([Val::from(&row.pool), Val::from(row.at)]);
-    }
-    let sums: Vec<(String, i64)> = conn.all(AssertSqlSafe(sql), &vals).await?;
-    Ok(sums.into_iter().map(|(pool, n)| (pool, Base(n))).collect())
-}
-
 /// Makes the rows of pools that are new in the store: nothing on hand, nothing stated. How many.
 async fn open_levels<'a>(
     conn: &mut Conn,
@@ -204,12 +147,12 @@ async fn open_levels<'a>(
     let pools: Vec<_> = pools.into_iter().collect();
     for part in pools.chunks(ROWS) {
         let sql = format!(
-            "WITH v (pool_id, policy, safety) AS (VALUES {})
+            "WITH v (pool_id, policy, safety) AS ({})
              INSERT INTO stock (store_id, pool_id, on_hand, reserved, safety, as_of, source, policy)
              SELECT $1, v.pool_id, 0, 0, v.safety, 0, 'receipt', v.policy FROM v WHERE NOT EXISTS
              (SELECT 1 FROM stock s WHERE s.store_id = $1 AND s.pool_id = v.pool_id)
              ON CONFLICT (store_id, pool_id) DO NOTHING",
-            values(2, part.len(), 3)
+            each_of(2, part.len(), 3)
         );
         let mut vals = vec![Val::from(store)];
         for (pool, policy) in part {

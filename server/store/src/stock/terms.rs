@@ -3,7 +3,7 @@
 
 use super::statements::Flow;
 use super::{ROWS, by_pool, lock};
-use crate::conn::values;
+use crate::conn::rows_of;
 use crate::{Conn, Result, Val};
 use domain::ids::{PoolId, StoreId};
 use domain::safety::{Dms, Policy, units};
@@ -36,10 +36,10 @@ async fn write_sale_days(conn: &mut Conn, store: &StoreId, days: &[SaleDay], uni
     let mut changed = 0;
     for part in days.chunks(ROWS) {
         let sql = format!(
-            "INSERT INTO sale_day (store_id, pool_id, day, promo, units) VALUES {}
+            "INSERT INTO sale_day (store_id, pool_id, day, promo, units) {}
              ON CONFLICT (store_id, pool_id, day, promo) DO UPDATE SET units = {units}
              WHERE sale_day.units <> {units}",
-            values(1, part.len(), 5)
+            rows_of(1, part.len(), 5)
         );
         let mut vals = Vec::with_capacity(part.len() * 5);
         for row in part {
@@ -86,11 +86,11 @@ pub async fn set_terms(conn: &mut Conn, store: &StoreId, rows: &[PoolTerms]) -> 
         let pools: Vec<PoolId> = part.iter().map(|row| row.pool.clone()).collect();
         let have = by_pool(lock(conn, store, &pools).await?);
         let sql = format!(
-            "WITH v (pool_id, policy, normal, promo, promo_today, sales, safety) AS (VALUES {})
+            "WITH v (pool_id, policy, normal, promo, promo_today, sales, safety) AS ({})
              UPDATE stock SET policy = v.policy, dms_normal_milli = v.normal, dms_promo_milli = v.promo,
              promo_today = v.promo_today, sales = v.sales, safety = v.safety
              FROM v WHERE stock.store_id = $1 AND stock.pool_id = v.pool_id",
-            values(2, part.len(), 7)
+            rows_of(2, part.len(), 7)
         );
         let mut vals = vec![Val::from(store)];
         for row in part {
@@ -125,6 +125,12 @@ pub async fn sale_days(conn: &mut Conn, store: &StoreId, first: Day, end: Day) -
         units: Base(units),
     };
     Ok(rows.into_iter().map(day).collect())
+}
+
+/// Are any sales known?
+pub async fn any_sales(conn: &mut Conn) -> Result<bool> {
+    let row: Option<(i64,)> = conn.opt("SELECT day FROM sale_day LIMIT 1", &[]).await?;
+    Ok(row.is_some())
 }
 
 /// The first day on which a store's sales are known.

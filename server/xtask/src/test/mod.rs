@@ -2,13 +2,14 @@
 //! order in which it says so soonest. It stops at the first step that fails,
 //! and closes with the runners' own last lines and the time of each step.
 
+mod deny;
 mod wasm_tree;
 
-use crate::postgres::{Postgres, Sync};
 use crate::proc::{cargo, command, run, run_keeping};
 use crate::{Result, bench, build, paths, setup};
 use build::Mode;
 use clap::{Args, ValueEnum};
+use cluster::{Cluster, Sync};
 use std::time::{Duration, Instant};
 
 /// What to test.
@@ -35,6 +36,8 @@ enum Step {
     ClippyWasm,
     /// No crate of the server in the WASM
     WasmTree,
+    /// Licences, sources, duplicates and advisories of what we depend on
+    Deny,
     /// Unit, property, database and HTTP tests, on SQLite and PostgreSQL
     Unit,
     /// Examples in the documentation
@@ -52,11 +55,12 @@ enum Step {
 }
 
 /// In the order in which they run; the last five need the release build.
-const ALL: [Step; 11] = [
+const ALL: [Step; 12] = [
     Step::Fmt,
     Step::Clippy,
     Step::ClippyWasm,
     Step::WasmTree,
+    Step::Deny,
     Step::Unit,
     Step::Doc,
     Step::Build,
@@ -76,6 +80,7 @@ impl Step {
             Self::Clippy => "clippy",
             Self::ClippyWasm => "clippy (WASM)",
             Self::WasmTree => "WASM tree",
+            Self::Deny => "dependencies",
             Self::Unit => "tests",
             Self::Doc => "doc tests",
             Self::Build => "release build",
@@ -96,6 +101,7 @@ impl Step {
             Self::Clippy => run(cargo(&["clippy", "--all-targets"]).args(ALL_OF_XTASK).args(["--", "-D", "warnings"])),
             Self::ClippyWasm => clippy_wasm(),
             Self::WasmTree => wasm_tree::check(),
+            Self::Deny => deny::check(closing),
             Self::Unit => unit(rest, closing),
             Self::Doc => run(&mut cargo(&["test", "--quiet", "--doc"])),
             Self::Build => build::build_with_load(),
@@ -168,7 +174,7 @@ fn clippy_wasm() -> Result {
 
 /// The store's suite runs on both databases when it is told of a PostgreSQL.
 fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
-    let postgres = Postgres::start(Sync::Off)?;
+    let postgres = Cluster::start(Sync::Off)?;
     let mut nextest = cargo(&["nextest", "run"]);
     if rest.is_empty() {
         nextest.args(ALL_OF_XTASK);
@@ -182,7 +188,7 @@ fn unit(rest: &[String], closing: &mut Vec<String>) -> Result {
 /// Playwright starts the shop itself, from the binary that was built; one spec
 /// does so on PostgreSQL.
 fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
-    let postgres = Postgres::start(Sync::Off)?;
+    let postgres = Cluster::start(Sync::Off)?;
     let mut playwright = command("npx", &["playwright", "test"]);
     playwright
         .args(rest)
@@ -227,6 +233,6 @@ mod tests {
         let titles: Vec<_> = plan(&args).into_iter().map(Step::title).collect();
         assert_eq!(titles, ["release build", "browser tests"]);
         let quick = TestArgs { quick: true, only: vec![], rest: vec![] };
-        assert_eq!(plan(&quick).len(), 6);
+        assert_eq!(plan(&quick).len(), 7);
     }
 }

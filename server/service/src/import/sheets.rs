@@ -1,0 +1,132 @@
+//! Workbooks (XLSX): every sheet is a table. Its cells are taken one by one as
+//! they stand in the file, so that a cell far off to the right or below costs no
+//! more than itself.
+
+use super::table::{Kind, Source, Table, columns_of, digest, kind_of, unreadable};
+use crate::{Error, Result};
+use calamine::{Data, Reader, Xlsx, XlsxError};
+use csv::StringRecord;
+use std::collections::HashMap;
+use std::io::Cursor;
+
+/// Cells of a row that are looked at.
+const WIDEST: usize = 256;
+
+/// Reads the tables of a workbook, one a sheet; empty sheets are left out.
+///
+/// # Errors
+/// `unreadable` if it is no workbook, or a sheet's kind is not recognised.
+pub(super) fn read(source: &Source) -> Result<Vec<Table>> {
+    // The reader's arithmetic gives up on some broken workbooks by a panic.
+    std::panic::catch_unwind(|| read_book(source)).unwrap_or_else(|_| Err(unreadable(&source.name, "broken")))
+}
+
+fn read_book(source: &Source) -> Result<Vec<Table>> {
+    let unread = |error: XlsxError| unreadable(&source.name, error);
+    let mut book = Xlsx::new(Cursor::new(source.bytes.as_slice())).map_err(unread)?;
+    let names = book.sheet_names();
+    let mut tables = Vec::new();
+    for sheet in &names {
+        let mut reading = Reading { source, sheet, alone: names.len() == 1, table: None, row: None };
+        let mut cells = book.worksheet_cells_reader(sheet).map_err(unread)?;
+        while let Some(cell) = cells.next_cell().map_err(unread)? {
+            reading.take(cell.get_position(), &Data::from(cell.get_value().clone()))?;
+        }
+        tables.extend(reading.end()?);
+    }
+    if tables.is_empty() { Err(unreadable(&source.name, "empty")) } else { Ok(tables) }
+}
+
+/// A sheet in hand.
+struct Reading<'a> {
+    source: &'a Source,
+    sheet: &'a str,
+    /// The only sheet may take its kind from the file's name.
+    alone: bool,
+    /// The table and its width, once the header has been read.
+    table: Option<(Table, usize)>,
+    /// The row in hand and its cells so far.
+    row: Option<(u32, Vec<String>)>,
+}
+
+impl Reading<'_> {
+    /// Takes the next cell in.
+    fn take(&mut self, (row, column): (u32, u32), cell: &Data) -> Result<()> {
+        let width = self.table.as_ref().map_or(WIDEST, |(_, width)| *width);
+        let column = usize::try_from(column).unwrap_or(usize::MAX);
+        if matches!(cell, Data::Empty) || column >= width {
+            return Ok(());
+        }
+        match &self.row {
+            Some((current, _)) if *current == row => {}
+            Some((current, _)) if *current > row => return Err(unreadable(&self.source.name, "order of rows")),
+            _ => {
+                self.finish_row()?;
+                self.row = Some((row, Vec::new()));
+            }
+        }
+        if let Some((_, cells)) = &mut self.row {
+            if cells.len() <= column {
+                cells.resize(column + 1, String::new());
+            }
+            cells[column] = text_of(cell);
+        }
+        Ok(())
+    }
+
+    /// The row in hand is whole: it is the header, or one of the table's.
+    fn finish_row(&mut self) -> Result<()> {
+        let Some((row, mut cells)) = self.row.take() else { return Ok(()) };
+        match &mut self.table {
+            None => {
+                let columns = columns_of(cells.iter().map(String::as_str));
+                self.table = Some((self.table_of(columns)?, cells.len()));
+            }
+            Some((table, width)) => {
+                cells.resize(*width, String::new());
+                table.push(u64::from(row) + 1, StringRecord::from(cells), *width);
+            }
+        }
+        Ok(())
+    }
+
+    fn table_of(&self, columns: HashMap<String, usize>) -> Result<Table> {
+        let Self { source, sheet, alone, .. } = self;
+        let named = format!("{} [{sheet}]", source.name);
+        let name = if *alone { source.name.clone() } else { format!("{}.sheet", sheet.trim()) };
+        let kind: Kind = kind_of(&name, &columns).map_err(|_: Error| unreadable(&named, "kind"))?;
+        Ok(Table {
+            file: if *alone { source.name.clone() } else { named },
+            kind,
+            columns,
+            rows: Vec::new(),
+            bad: Vec::new(),
+            digest: digest(&[&source.bytes, sheet.as_bytes()].concat()),
+        })
+    }
+
+    fn end(mut self) -> Result<Option<Table>> {
+        self.finish_row()?;
+        Ok(self.table.map(|(table, _)| table))
+    }
+}
+
+/// A cell as text: whole numbers without a decimal point, dates as local time.
+fn text_of(cell: &Data) -> String {
+    match cell {
+        Data::Empty | Data::Error(_) => String::new(),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
+        Data::Int(n) => n.to_string(),
+        Data::Float(n) => rust_decimal::Decimal::from_f64_retain(*n)
+            .map_or_else(|| n.to_string(), |d| d.round_dp(6).normalize().to_string()),
+        Data::Bool(yes) => i32::from(*yes).to_string(),
+        Data::DateTime(at) => {
+            let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
+            if at.as_f64() < 1.0 {
+                format!("{hour:02}:{minute:02}")
+            } else {
+                format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+            }
+        }
+    }
+}
