@@ -1,14 +1,22 @@
 // Lighthouse, mobile preset, on home, category, product and checkout:
-// `npm run lighthouse`. Fails below performance 95, accessibility 100 or best
-// practices 95, and prints LCP and CLS. The checkout is audited signed in, with
-// goods in the basket. A page that misses the mark is audited twice more and
-// judged by the median, since simulated throttling multiplies a busy machine's noise.
+// `npm run lighthouse`. Fails below accessibility 100, best practices 95 or
+// above a layout shift of 0.1, and prints performance and LCP. With `--speed`
+// it also fails below performance 95: that score multiplies what the machine's
+// processor needed, so a busy machine misses it with the same page, and only
+// the benchmark (`cargo xtask bench lighthouse`) judges by it: a page that
+// misses the mark is audited twice more, and the median counts. The checkout
+// is audited signed in, with goods in the basket.
 import { launch } from 'chrome-launcher';
 import lighthouse from 'lighthouse';
 import { Shop, makeTemplate, removeTemplate } from './src/shop.mjs';
 import { Shopper } from './src/shopper.mjs';
 
-const LIMITS = { performance: 95, accessibility: 100, 'best-practices': 95 };
+const SPEED = process.argv.includes('--speed');
+/** The least score of each category, of 100. */
+const LIMITS = { performance: SPEED ? 95 : 0, accessibility: 100, 'best-practices': 95 };
+const MAX_SHIFT = 0.1;
+/** One JSON object a line, as other benches print. */
+const JSON_LINES = process.argv.includes('--json');
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** Signs in and fills a basket; answers the cookies.
@@ -67,12 +75,20 @@ async function auditOnce(url, cookie) {
 const score = (lhr, category) => Math.round((lhr.categories[category]?.score ?? 0) * 100);
 
 /** @param {Result} lhr */
-const misses = (lhr) => Object.entries(LIMITS).filter(([category, limit]) => score(lhr, category) < limit);
+const shift = (lhr) => lhr.audits['cumulative-layout-shift']?.numericValue ?? NaN;
+
+/** The categories that miss the mark.
+ * @param {Result} lhr */
+const misses = (lhr) => Object.entries(LIMITS).filter(([category, limit]) => score(lhr, category) < limit)
+  .map(([category]) => category);
+
+/** @param {Result} lhr */
+const passes = (lhr) => misses(lhr).length === 0 && shift(lhr) <= MAX_SHIFT;
 
 /** What cost points in the categories that miss the mark.
  * @param {Result} lhr */
 function reasons(lhr) {
-  return misses(lhr).flatMap(([category]) =>
+  return misses(lhr).flatMap((category) =>
     (lhr.categories[category]?.auditRefs ?? [])
       .filter(({ id, weight }) => weight > 0 && (lhr.audits[id]?.score ?? 1) < 0.9)
       .map(({ id }) => `    ${category}: ${id}: ${lhr.audits[id]?.title} ${lhr.audits[id]?.displayValue ?? ''}`));
@@ -85,6 +101,11 @@ function median(results) {
   return /** @type {Result} */ (sorted[Math.floor(sorted.length / 2)]);
 }
 
+/** @param {string} page @param {string} metric @param {string} unit @param {number} value */
+function line(page, metric, unit, value) {
+  console.log(JSON.stringify({ bench: 'lighthouse', case: page, db: 'sqlite', clients: 1, metric, unit, value }));
+}
+
 const template = makeTemplate();
 let failed = false;
 try {
@@ -95,12 +116,17 @@ try {
     for (const [name, path] of /** @type {[string, string][]} */ (pages)) {
       const once = () => audit(shop.url + path, name === 'checkout' ? cookie : undefined);
       let lhr = await once();
-      if (misses(lhr).length > 0) lhr = median([lhr, await once(), await once()]);
+      if (SPEED && !passes(lhr)) lhr = median([lhr, await once(), await once()]);
       const lcp = lhr.audits['largest-contentful-paint']?.numericValue ?? NaN;
-      const cls = lhr.audits['cumulative-layout-shift']?.numericValue ?? NaN;
       const scores = Object.keys(LIMITS).map((category) => `${category} ${score(lhr, category)}`);
-      console.log(`${name.padEnd(9)} ${scores.join(', ')}, LCP ${(lcp / 1000).toFixed(2)} s, CLS ${cls.toFixed(3)}`);
-      if (misses(lhr).length > 0) {
+      if (JSON_LINES) {
+        for (const category of Object.keys(LIMITS)) line(name, category, 'points', score(lhr, category));
+        line(name, 'LCP', 'ms', lcp);
+        line(name, 'CLS', '', shift(lhr));
+      } else {
+        console.log(`Lighthouse: ${name.padEnd(9)} ${scores.join(', ')}, LCP ${(lcp / 1000).toFixed(2)} s, CLS ${shift(lhr).toFixed(3)}`);
+      }
+      if (!passes(lhr)) {
         failed = true;
         console.log(reasons(lhr).join('\n'));
       }
@@ -111,5 +137,5 @@ try {
 } finally {
   removeTemplate(template);
 }
-console.log(failed ? 'Lighthouse: below the mark' : 'Lighthouse: 4 pages passed');
+if (failed || !JSON_LINES) console.log(failed ? 'Lighthouse: below the mark' : 'Lighthouse: 4 pages passed');
 process.exitCode = failed ? 1 : 0;

@@ -8,6 +8,7 @@ use crate::{Error, Result, paths, setup};
 use clap::Args;
 use cluster::{Cluster, Sync};
 use serde_json::{Value, json};
+use std::process::Command;
 
 /// What the storefront may weigh: WASM and JavaScript together, brotli.
 const STOREFRONT_LIMIT_BYTES: usize = 150 * 1024;
@@ -15,8 +16,8 @@ const STOREFRONT_LIMIT_BYTES: usize = 150 * 1024;
 /// What to measure.
 #[derive(Args)]
 pub struct BenchArgs {
-    /// `size` (what the browser loads), or a bench of the crate `bench`:
-    /// `orders`, `contend`, … (`help` lists them)
+    /// `size` (what the browser loads), `lighthouse` (pages on a slow phone),
+    /// or a bench of the crate `bench`: `orders`, `contend`, … (`help` lists them)
     name: String,
     /// One JSON object a line
     #[arg(long)]
@@ -31,7 +32,8 @@ pub struct BenchArgs {
 
 /// Measures and prints.
 pub fn bench(args: &BenchArgs) -> Result {
-    setup::setup(setup::Need { browser: false, tests: args.name != "size" })?;
+    let browser = args.name == "lighthouse";
+    setup::setup(setup::Need { browser, tests: args.name != "size" })?;
     if args.name == "size" {
         print_size(&build::site(Mode::Release)?, args.json);
         return Ok(());
@@ -39,9 +41,20 @@ pub fn bench(args: &BenchArgs) -> Result {
     if !args.no_build {
         build::build_with_load()?;
     }
+    if browser {
+        let json = if args.json { &["--", "--speed", "--json"][..] } else { &["--", "--speed"] };
+        return run(&mut lighthouse(json));
+    }
     let json = if args.json { &["--json"][..] } else { &[] };
     let rest: Vec<&str> = json.iter().copied().chain(args.rest.iter().map(String::as_str)).collect();
     load(&args.name, &rest, Sync::Full)
+}
+
+/// Lighthouse on the release binary; judges no speed unless told to.
+pub fn lighthouse(args: &[&str]) -> Command {
+    let mut npm = command("npm", &["run", "--silent", "lighthouse"]);
+    npm.args(args).current_dir(paths::end2end()).env("ZAIJIA_BIN", Mode::Release.binary());
+    npm
 }
 
 /// Runs a bench of the crate `bench` on the release binary, beside a PostgreSQL.

@@ -200,11 +200,10 @@ fn browser(rest: &[String], closing: &mut Vec<String>) -> Result {
     answer
 }
 
-/// The pages' scores as a phone with a slow line and processor has them.
+/// Accessibility, best practices and layout shift of the pages on a phone;
+/// their speed is printed, and judged by `bench lighthouse` alone.
 fn lighthouse(closing: &mut Vec<String>) -> Result {
-    let mut npm = command("npm", &["run", "--silent", "lighthouse"]);
-    npm.current_dir(paths::end2end()).env("ZAIJIA_BIN", Mode::Release.binary());
-    let (kept, answer) = run_keeping(&mut npm, |line| line.starts_with("Lighthouse: "));
+    let (kept, answer) = run_keeping(&mut bench::lighthouse(&[]), |line| line.starts_with("Lighthouse: "));
     closing.extend(kept);
     answer
 }
