@@ -2,10 +2,10 @@
 //! binaries in a folder on a free port, stopped and deleted when it is dropped.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -113,6 +113,26 @@ impl Cluster {
     pub fn start_again(&mut self) -> Result {
         self.child = spawn(&self.bin, self.user, &self.folder, (self.sync, self.port))?;
         self.wait_until_ready()
+    }
+
+    /// Starts it again with TLS for whoever asks for it, by a certificate and its key in PEM.
+    ///
+    /// # Errors
+    /// If they cannot be written, or it does not start with them.
+    pub fn serve_tls(&mut self, certificate: &str, key: &str) -> Result {
+        self.stop("fast");
+        let data = self.folder.data();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            if let Some((uid, gid)) = self.user {
+                chown(&path, Some(uid), Some(gid))?;
+            }
+        }
+        let mut settings = OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
+        settings.write_all(b"\nssl = on\n")?;
+        self.start_again()
     }
 
     /// Does it run? It gives up by itself when it cannot write its log.

@@ -59,4 +59,29 @@ store::on_both! {
         assert_eq!(first("鲜牛奶").await, ["河谷鲜牛奶"]);
         assert_eq!(first("牛奶").await, ["河谷鲜牛奶", "牧场纯牛奶3号"]);
     }
+
+    async fn a_category_is_in_the_order_of_what_sells_as_soon_as_that_is_known(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let places = [("stores.csv", STORES), ("categories.csv", CATEGORIES)];
+        assert_eq!(import(&shop, &places).await.bad().count(), 0);
+        let goods = skus("山谷纯牛奶");
+        assert_eq!(import(&shop, &[("skus.csv", &goods)]).await.bad().count(), 0);
+        let visit = guest(&shop, Lang::Zh).await;
+        let listed = || {
+            let (shop, visit) = (shop.clone(), visit.clone());
+            async move {
+                let query = ListQuery { category: Some("dairy".to_owned()), ..ListQuery::default() };
+                let list = shop.list(&visit, query).await.expect("a list");
+                (list.total, list.cards.into_iter().take(2).map(|card| card.code).collect::<Vec<_>>())
+            }
+        };
+        assert_eq!(listed().await, (0, vec![]), "the store keeps none of them");
+        import(&shop, &[("stock.csv", &stock())]).await;
+        assert_eq!(listed().await, (40, vec!["M0".to_owned(), "M1".to_owned()]));
+        import(&shop, &[("sales.csv", "store,sku,sold_at,quantity\nmain,M20,-2d,9\nmain,M3,-2d,4\n")]).await;
+        assert_eq!(listed().await, (40, vec!["M20".to_owned(), "M3".to_owned()]));
+        let off = goods.replace("price\n", "price,status\n").replace("5.90\n", "5.90,on\n").replace("on\nM21", "off\nM21");
+        assert_eq!(import(&shop, &[("skus.csv", &off)]).await.bad().count(), 0);
+        assert_eq!(listed().await, (39, vec!["M3".to_owned(), "M0".to_owned()]));
+    }
 }

@@ -1,4 +1,5 @@
-//! Substitutes that are offered: never of a brand that the member rules out.
+//! Substitutes that are offered: never of a brand that the member rules out, and
+//! found however much is sold out.
 
 #[path = "support/sale.rs"]
 mod sale;
@@ -8,7 +9,11 @@ use domain::Code;
 use domain::ids::SkuId;
 use sale::{World, code_of};
 use service::Visit;
+use std::fmt::Write;
 use support::import;
+
+/// More than are looked at at once.
+const GOODS: usize = 300;
 
 const SKUS: &str = "code,name_zh,name_en,brand_zh,brand_en,category,pack_size,price\n\
     Y1,酸奶,Yoghurt,光明,Bright,dairy,1,6.00\n\
@@ -51,5 +56,43 @@ store::on_both! {
         world.shop.set_substitution(&visit, &sku, "chosen", chosen).await.expect("chosen");
         let too_many = vec!["x".to_owned(); 51];
         assert_eq!(code_of(world.shop.set_never_brands(&visit, &too_many).await), Code::Invalid);
+    }
+
+    async fn what_is_left_is_found_behind_all_that_is_sold_out(store: TestStore) {
+        let world = World::open(&store).await;
+        let mut skus = String::from("code,name_zh,name_en,category,pack_size,price\n");
+        let mut stock = String::from("store,pool,on_hand,as_of,kind\n");
+        for n in 0..GOODS {
+            writeln!(skus, "Y{n:03},酸奶{n},Yoghurt {n},dairy,1,6.{:02}", n % 100).expect("a String takes all");
+            let left = if n == 0 || n >= GOODS - 20 { 9 } else { 0 };
+            writeln!(stock, "main,Y{n:03},{left},-1h,snapshot").expect("a String takes all");
+        }
+        assert_eq!(import(&world.shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await.bad().count(), 0);
+        let visit = world.member(1).await;
+        let sku = world.sku("Y000").await;
+        let found = offered(&world, &visit, &sku).await;
+        assert_eq!(found.len(), 8, "{found:?}");
+        assert!(found.iter().all(|code| code.as_str() >= "Y280"), "{found:?}");
+    }
+
+    async fn what_was_accepted_before_is_offered_however_little_it_sells(store: TestStore) {
+        let world = World::open(&store).await;
+        let mut skus = String::from("code,name_zh,name_en,category,pack_size,price\n");
+        let mut stock = String::from("store,pool,on_hand,as_of,kind\n");
+        for n in 0..GOODS {
+            writeln!(skus, "Y{n:03},酸奶{n},Yoghurt {n},dairy,1,6.00").expect("a String takes all");
+            writeln!(stock, "main,Y{n:03},9,-1h,snapshot").expect("a String takes all");
+        }
+        assert_eq!(import(&world.shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await.bad().count(), 0);
+        let visit = world.member(1).await;
+        let (sku, last) = (world.sku("Y000").await, world.sku("Y299").await);
+        assert!(!offered(&world, &visit, &sku).await.contains(&"Y299".to_owned()));
+        let pair = (sku.clone(), last);
+        let noted: store::Result<u64> = store.write(store::Lane::Background, pair, |conn, (sku, last)| Box::pin(async move {
+            let sql = "INSERT INTO substitution_pair (sku_id, substitute_id, accepted, declined) VALUES ($1, $2, 3, 0)";
+            conn.exec(sql, store::vals![sku, last]).await
+        })).await;
+        assert_eq!(noted.expect("noted"), 1);
+        assert!(offered(&world, &visit, &sku).await.contains(&"Y299".to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 //! goods for lists is in [`crate::lists`], writing in [`crate::goods`].
 
 use crate::conn::list;
-pub use crate::lists::{Filter, Slim, buyable_in, find, popular, suggest};
+pub use crate::lists::{Filter, Slim, buyable_among, find, popular, suggest};
 use crate::record::Record;
 use crate::stock::Stock;
 use crate::{Conn, Result, Val, vals};
@@ -11,6 +11,7 @@ use domain::ids::{BasketId, CategoryId, MemberId, PoolId, SkuId, StoreId};
 use domain::safety::{Dms, Policy};
 use domain::{Base, Fen, Millis, Packs};
 use sqlx::AssertSqlSafe;
+use std::collections::HashMap;
 
 /// A node of the category tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -314,6 +315,29 @@ pub async fn by_id(conn: &mut Conn, store: &StoreId, ids: &[SkuId]) -> Result<Ve
     let mut vals = vec![Val::from(store)];
     vals.extend(ids.iter().map(Val::from));
     skus(conn, &format!("WHERE k.id IN ({})", list(2, ids.len())), &vals).await
+}
+
+/// SKUs by their numbers, in the order of these; unknown ones are left out. At most 2,000 are looked at.
+pub async fn by_num(conn: &mut Conn, store: &StoreId, nums: &[i64]) -> Result<Vec<SkuInStore>> {
+    by_num_if(conn, nums, vals![store].to_vec(), "").await
+}
+
+/// [`by_num`] of those that pass a condition, `" AND …"`; `vals` are its parameters, the store first.
+pub(crate) async fn by_num_if<'a>(
+    conn: &mut Conn,
+    nums: &[i64],
+    mut vals: Vec<Val<'a>>,
+    cond: &str,
+) -> Result<Vec<SkuInStore>> {
+    if nums.is_empty() {
+        return Ok(Vec::new());
+    }
+    let nums = &nums[..nums.len().min(2_000)];
+    let first = vals.len() + 1;
+    vals.extend(nums.iter().map(|&num| Val::from(num)));
+    let items = skus(conn, &format!("WHERE k.num IN ({}){cond}", list(first, nums.len())), &vals).await?;
+    let mut items: HashMap<i64, SkuInStore> = items.into_iter().map(|item| (item.sku.num, item)).collect();
+    Ok(nums.iter().filter_map(|num| items.remove(num)).collect())
 }
 
 /// A SKU by its code.

@@ -8,7 +8,7 @@
 //! the best sellers first, which have a small index of their own in the order of
 //! their sales, and then takes so many others as fill a list.
 
-use crate::catalogue::{SkuInStore, by_id};
+use crate::catalogue::{SkuInStore, by_num_if};
 use crate::conn::{Kind, list};
 use crate::dialect::{self, Part};
 use crate::record::Record;
@@ -18,7 +18,6 @@ use domain::ids::{CategoryId, SkuId, StoreId};
 use domain::view::Sort;
 use domain::{Fen, Millis};
 use sqlx::AssertSqlSafe;
-use std::collections::HashMap;
 
 /// Hits of a search that are ranked, among the best sellers and among all goods.
 const HITS: usize = 500;
@@ -52,6 +51,8 @@ const SAME_POOL: &str = "s.store_id = $1 AND s.pool_id = k.pool_id";
 pub struct Slim {
     /// Which SKU.
     pub id: SkuId,
+    /// Its number.
+    pub num: i64,
     /// Its leaf category.
     pub category: CategoryId,
     /// Brand in Chinese.
@@ -69,6 +70,7 @@ pub struct Slim {
 #[derive(Debug, Record)]
 struct SlimRow {
     id: String,
+    num: i64,
     category_id: String,
     brand_zh: String,
     brand_en: String,
@@ -81,6 +83,7 @@ impl From<SlimRow> for Slim {
     fn from(row: SlimRow) -> Self {
         Self {
             id: SkuId::trusted(row.id),
+            num: row.num,
             category: CategoryId::trusted(row.category_id),
             brand_zh: row.brand_zh,
             brand_en: row.brand_en,
@@ -136,20 +139,10 @@ pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis
     Ok(rows.into_iter().map(Slim::from).collect())
 }
 
-/// SKUs on sale in some categories of a store that can be bought now, what sells most first.
-pub async fn buyable_in(
-    conn: &mut Conn,
-    store: &StoreId,
-    categories: &[CategoryId],
-    now: Millis,
-    limit: u32,
-) -> Result<Vec<SkuInStore>> {
-    let filter =
-        Filter { categories: Some(categories.to_vec()), in_stock: true, sort: Sort::Sales, ..Filter::default() };
-    let ids: Vec<SkuId> = find(conn, store, &filter, now, limit).await?.into_iter().map(|slim| slim.id).collect();
-    let items = by_id(conn, store, &ids).await?;
-    let mut items: HashMap<SkuId, SkuInStore> = items.into_iter().map(|item| (item.sku.id.clone(), item)).collect();
-    Ok(ids.iter().filter_map(|id| items.remove(id)).collect())
+/// Those of some SKUs, by their numbers, that can be bought in a store now, in the
+/// order of these. At most 2,000 are looked at.
+pub async fn buyable_among(conn: &mut Conn, store: &StoreId, nums: &[i64], now: Millis) -> Result<Vec<SkuInStore>> {
+    by_num_if(conn, nums, vec![Val::from(store), Val::from(now)], &format!(" AND k.active = TRUE AND {BUYABLE}")).await
 }
 
 /// Counts as far as it matters: up to one more than few. One statement, or none
@@ -268,7 +261,7 @@ fn find_sql<'a>(
     };
     vals.push(Val::from(limit));
     let sql = format!(
-        "{with}SELECT k.id, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount
+        "{with}SELECT k.id, k.num, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount
          FROM {from} WHERE {joined}{SAME_POOL} AND {cond} ORDER BY {order}, k.code LIMIT ${}",
         vals.len()
     );

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub struct Need {
     /// Chromium with Chinese fonts
     pub browser: bool,
-    /// The test runner, the PostgreSQL binaries, and what makes a server's clock jump
+    /// The test runner, the PostgreSQL binaries, what makes a server's clock jump,
+    /// and what makes certificates
     pub tests: bool,
 }
 
@@ -27,6 +28,9 @@ pub fn setup(need: Need) -> Result {
         }
         if !has_faketime()? {
             apt_install(&["faketime"])?;
+        }
+        if paths::which("openssl").is_none() {
+            apt_install(&["openssl"])?;
         }
     }
     if need.browser {

@@ -3,22 +3,26 @@
 //! of statements, for however many goods.
 
 use super::cards::Viewer;
+use super::ranking::Place;
 use crate::{Error, Result, Shop, Visit};
 use domain::availability::sellable_packs;
 use domain::ids::{CategoryId, SkuId};
 use domain::substitution::{Goods, History, Measure, Ranked, allowed, rank};
 use domain::view::Candidate;
 use domain::{Code, Packs};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use store::Conn;
 use store::catalogue::SkuInStore;
 
 /// Candidates shown.
 const CANDIDATES_MAX: usize = 8;
-/// Neighbours that are looked at for each parent category.
-const NEIGHBOURS: usize = 200;
-/// Neighbours that are looked at in all.
+/// Best sellers of its own category, and as many of the categories beside it, that
+/// are looked at for a SKU in the first round; each round looks at twice as many.
+const NEIGHBOURS: usize = 48;
+/// Neighbours that are looked at in a round, for however many SKUs.
 const NEIGHBOURS_MAX: usize = 2_000;
+/// A SKU with so many neighbours that can be bought needs no further round.
+const ENOUGH: usize = 2 * CANDIDATES_MAX;
 
 impl Shop {
     /// What could stand in for a SKU, the best first, with the reasons; at most eight.
@@ -65,19 +69,16 @@ fn around<'a>(viewer: &'a Viewer<'_>, item: &'a SkuInStore) -> &'a CategoryId {
     viewer.snapshot.path(leaf).get(1).map_or(leaf, |parent| &parent.id)
 }
 
-/// Ranked candidates of each SKU: of the same category first, then of its
-/// neighbours. Five statements.
+/// Ranked candidates of each SKU, of the same category first, then of its
+/// neighbours: among what sells most there, what was accepted for it before and
+/// what the member bought of its kind. Four statements, and two for each parent
+/// category whose ranking is not kept.
 pub(super) async fn ranked(
     conn: &mut Conn,
     viewer: &Viewer<'_>,
     items: &[SkuInStore],
 ) -> Result<HashMap<SkuId, Vec<Candidate>>> {
     let visit = viewer.visit;
-    let parents: BTreeSet<&CategoryId> = items.iter().map(|item| around(viewer, item)).collect();
-    let within: BTreeSet<CategoryId> = parents.iter().flat_map(|id| viewer.snapshot.subtree(id)).collect();
-    let within: Vec<CategoryId> = within.into_iter().collect();
-    let limit = u32::try_from((NEIGHBOURS * parents.len()).min(NEIGHBOURS_MAX)).unwrap_or(u32::MAX);
-    let near = store::catalogue::buyable_in(conn, &visit.store, &within, visit.now, limit).await?;
     let skus: Vec<SkuId> = items.iter().map(|item| item.sku.id.clone()).collect();
     let pairs = store::catalogue::accepted_pairs(conn, &skus).await?;
     let leaves: BTreeSet<CategoryId> = items.iter().map(|item| item.sku.category.clone()).collect();
@@ -87,6 +88,14 @@ pub(super) async fn ranked(
         None => Vec::new(),
     };
     let bought: HashMap<SkuId, i64> = bought.into_iter().collect();
+    let mut near = best_around(conn, viewer, items).await?;
+    let known: HashSet<&SkuId> = near.iter().map(|other| &other.sku.id).collect();
+    let others = pairs.iter().map(|pair| &pair.substitute).chain(bought.keys()).filter(|id| !known.contains(id));
+    let others: BTreeSet<SkuId> = others.cloned().collect();
+    let others: Vec<SkuId> = others.into_iter().collect();
+    near.extend(
+        store::catalogue::by_id(conn, &visit.store, &others).await?.into_iter().filter(|other| other.sku.active),
+    );
     let near: Vec<(&SkuInStore, Goods)> = near.iter().map(|other| (other, goods(viewer, other))).collect();
     let of = |item: &SkuInStore| {
         let accepted = pairs.iter().filter(|pair| pair.sku == item.sku.id);
@@ -94,6 +103,67 @@ pub(super) async fn ranked(
         (item.sku.id.clone(), candidates_of(viewer, item, &near, accepted, &bought))
     };
     Ok(items.iter().map(of).collect())
+}
+
+/// What sells most around a SKU, by the goods' numbers.
+struct Around {
+    /// Of its own category.
+    own: Vec<i64>,
+    /// Of the categories beside it.
+    beside: Vec<i64>,
+}
+
+impl Around {
+    async fn of(conn: &mut Conn, viewer: &Viewer<'_>, item: &SkuInStore) -> Result<Self> {
+        let (snapshot, visit, leaf) = (&viewer.snapshot, viewer.visit, &item.sku.category);
+        let ranking = snapshot.ranking(conn, &visit.store, around(viewer, item), visit.now).await?;
+        let (mut own, beside): (Vec<Place>, Vec<Place>) =
+            ranking.places.iter().partition(|place| snapshot.is_leaf_of(**place, leaf));
+        if own.len() < ENOUGH && !ranking.is_whole() {
+            own.clone_from(&snapshot.ranking(conn, &visit.store, leaf, visit.now).await?.places);
+        }
+        let nums = |places: Vec<Place>| places.into_iter().map(|place| place.num).collect();
+        Ok(Self { own: nums(own), beside: nums(beside) })
+    }
+
+    fn part(&self, first: usize, count: usize) -> impl Iterator<Item = i64> {
+        let part = |nums: &[i64]| nums.iter().skip(first).take(count).copied().collect::<Vec<_>>();
+        part(&self.own).into_iter().chain(part(&self.beside))
+    }
+
+    fn len(&self) -> usize {
+        self.own.len().max(self.beside.len())
+    }
+}
+
+/// What sells most around each SKU and can be bought now: enough for a choice, or
+/// all that the rankings hold. One statement if the first goods of the rankings
+/// can be bought, a few where they are sold out.
+async fn best_around(conn: &mut Conn, viewer: &Viewer<'_>, items: &[SkuInStore]) -> Result<Vec<SkuInStore>> {
+    let visit = viewer.visit;
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(Around::of(conn, viewer, item).await?);
+    }
+    let mut near: Vec<SkuInStore> = Vec::new();
+    let mut seen: HashSet<i64> = HashSet::new();
+    let mut buyable: HashSet<i64> = HashSet::new();
+    let mut waiting: Vec<&Around> = all.iter().collect();
+    let (mut first, mut count) = (0, NEIGHBOURS);
+    while !waiting.is_empty() {
+        count = count.min(NEIGHBOURS_MAX / 2 / waiting.len()).max(1);
+        let wanted = waiting.iter().flat_map(|around| around.part(first, count)).filter(|num| seen.insert(*num));
+        let wanted: Vec<i64> = wanted.collect();
+        let found = store::catalogue::buyable_among(conn, &visit.store, &wanted, visit.now).await?;
+        buyable.extend(found.iter().map(|item| item.sku.num));
+        near.extend(found);
+        first += count;
+        count *= 2;
+        waiting.retain(|around| {
+            first < around.len() && around.part(0, first).filter(|num| buyable.contains(num)).count() < ENOUGH
+        });
+    }
+    Ok(near)
 }
 
 /// The best candidates of one SKU among the neighbours.

@@ -1,12 +1,12 @@
 //! Lists of products: categories, search, deals; suggestions while typing.
 
-use super::cards::{Viewer, in_order};
+use super::cards::Viewer;
 use super::{Snapshot, words};
 use crate::{Error, Result, Shop, Visit};
 use domain::Code;
 use domain::ids::{CategoryId, SkuId};
 use domain::pricing::{Offer, Scope};
-use domain::view::{CategoryNode, Lang, ListQuery, ProductCard, ProductList, Sort, Suggestion};
+use domain::view::{CategoryNode, Lang, ListQuery, ProductList, Sort, Suggestion};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use store::Conn;
@@ -14,7 +14,7 @@ use store::catalogue::{Filter, SkuInStore, Slim};
 use store::tokens::{self, Term};
 
 /// Products that a list holds at most.
-const LIST_MAX: u32 = 1_000;
+pub(super) const LIST_MAX: u32 = 1_000;
 /// Brands to filter by.
 const BRANDS_MAX: usize = 12;
 /// Suggestions while typing.
@@ -41,28 +41,30 @@ impl Shop {
             Some(code) => Some(snapshot.category_by_code(code).ok_or(Error::from(Code::NotFound))?.id.clone()),
             None => None,
         };
-        let mut filter = filter(&query, &viewer, category.as_ref());
-        let mut found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
-        for terms in other_tries(&query.text) {
-            if found.is_empty() {
-                filter.terms = terms;
-                found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, LIST_MAX).await?;
-            }
-        }
-        let nothing_typed = filter.terms.is_empty() && !query.text.trim().is_empty();
-        if nothing_typed {
-            found.clear();
-        }
         let mut list = ProductList {
             path: path(&snapshot, category.as_ref(), visit.lang),
             children: category.as_ref().map(|id| snapshot.tree(Some(id), visit.lang, 1)).unwrap_or_default(),
-            total: u32::try_from(found.len()).unwrap_or(LIST_MAX),
-            brands: brands(&found, visit.lang),
             ..ProductList::default()
         };
-        let query = ListQuery { page: query.page.clamp(1, list.pages()), ..query };
-        list.cards = page(&mut conn, &viewer, found, &query).await?;
-        list.query = query;
+        let nums: Vec<i64> = match category.as_ref().filter(|_| is_plain(&query)) {
+            Some(category) => {
+                let ranking = snapshot.ranking(&mut conn, &visit.store, category, visit.now).await?;
+                list.brands = ranking.brands(visit.lang).to_vec();
+                ranking.places.iter().map(|place| place.num).collect()
+            }
+            None => {
+                let found = search(&mut conn, &viewer, &query, category.as_ref()).await?;
+                list.brands = brands(&found, visit.lang);
+                found.into_iter().map(|slim| slim.num).collect()
+            }
+        };
+        list.total = u32::try_from(nums.len()).unwrap_or(LIST_MAX);
+        list.query = ListQuery { page: query.page.clamp(1, list.pages()), ..query };
+        let size = ProductList::PAGE as usize;
+        let first = (list.query.page as usize - 1) * size;
+        let nums: Vec<i64> = nums.into_iter().skip(first).take(size).collect();
+        let items = store::catalogue::by_num(&mut conn, &visit.store, &nums).await?;
+        list.cards = items.iter().map(|item| viewer.card(item)).collect();
         Ok(list)
     }
 
@@ -92,6 +94,39 @@ impl Shop {
     }
 }
 
+/// Does a query ask for a category as it is, what sells most first?
+fn is_plain(query: &ListQuery) -> bool {
+    let ListQuery { text, brand, diet, without, in_stock, deals, sort, .. } = query;
+    let any = [brand, diet, without].into_iter().any(|word| word_of(word).is_some());
+    text.trim().is_empty() && !any && !in_stock && !deals && matches!(sort, Sort::Relevance | Sort::Sales)
+}
+
+/// What a query asks for, in its order. By price, it is sorted once more with the
+/// prices that timed discounts make.
+async fn search(
+    conn: &mut Conn,
+    viewer: &Viewer<'_>,
+    query: &ListQuery,
+    category: Option<&CategoryId>,
+) -> Result<Vec<Slim>> {
+    let (store, now) = (&viewer.visit.store, viewer.visit.now);
+    let mut filter = filter(query, viewer, category);
+    if filter.terms.is_empty() && !query.text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
+    for terms in other_tries(&query.text) {
+        if found.is_empty() {
+            filter.terms = terms;
+            found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
+        }
+    }
+    if matches!(query.sort, Sort::PriceUp | Sort::PriceDown | Sort::UnitPrice) && !viewer.timed().is_empty() {
+        sort_by_price(viewer, &mut found, query.sort);
+    }
+    Ok(found)
+}
+
 /// What else is looked for when nothing is found for Chinese words: their
 /// characters, then what they sound like.
 fn other_tries(text: &str) -> Vec<Vec<Term>> {
@@ -115,15 +150,18 @@ fn category_suggestions(snapshot: &Snapshot, text: &str, lang: Lang) -> Vec<Sugg
     hits.take(3).map(suggestion).collect()
 }
 
+fn word_of(word: &Option<String>) -> Option<&String> {
+    word.as_ref().filter(|word| !word.trim().is_empty())
+}
+
 fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
-    let word = |word: &Option<String>| word.clone().filter(|w| !w.trim().is_empty());
     Filter {
         terms: tokens::query(&query.text, false),
         categories: category.map(|id| viewer.snapshot.subtree(id)),
         among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
-        brand: word(&query.brand),
-        diet: word(&query.diet),
-        without: word(&query.without),
+        brand: word_of(&query.brand).cloned(),
+        diet: word_of(&query.diet).cloned(),
+        without: word_of(&query.without).cloned(),
         in_stock: query.in_stock,
         sort: query.sort,
         is_member: viewer.is_member,
@@ -156,7 +194,7 @@ pub(super) fn names(snapshot: &Snapshot, leaf: &CategoryId, lang: Lang) -> Vec<(
 }
 
 /// Brands of a list, the most frequent first.
-fn brands(found: &[Slim], lang: Lang) -> Vec<String> {
+pub(super) fn brands(found: &[Slim], lang: Lang) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for slim in found {
         let brand = lang.pick(&slim.brand_zh, &slim.brand_en);
@@ -167,24 +205,6 @@ fn brands(found: &[Slim], lang: Lang) -> Vec<String> {
     let mut brands: Vec<(&str, usize)> = counts.into_iter().collect();
     brands.sort_by_key(|&(_, n)| Reverse(n));
     brands.into_iter().take(BRANDS_MAX).map(|(brand, _)| brand.to_owned()).collect()
-}
-
-/// The cards of the page asked for. By price, lists are sorted once more with
-/// the prices that timed discounts make.
-async fn page(
-    conn: &mut Conn,
-    viewer: &Viewer<'_>,
-    mut found: Vec<Slim>,
-    query: &ListQuery,
-) -> Result<Vec<ProductCard>> {
-    if matches!(query.sort, Sort::PriceUp | Sort::PriceDown | Sort::UnitPrice) && !viewer.timed().is_empty() {
-        sort_by_price(viewer, &mut found, query.sort);
-    }
-    let size = ProductList::PAGE as usize;
-    let first = (query.page as usize - 1) * size;
-    let ids: Vec<SkuId> = found.into_iter().skip(first).take(size).map(|slim| slim.id).collect();
-    let items: Vec<SkuInStore> = store::catalogue::by_id(conn, &viewer.visit.store, &ids).await?;
-    Ok(in_order(items, &ids).iter().map(|item| viewer.card(item)).collect())
 }
 
 fn sort_by_price(viewer: &Viewer<'_>, found: &mut [Slim], sort: Sort) {

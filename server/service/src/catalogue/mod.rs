@@ -2,14 +2,16 @@
 //!
 //! Stores, the category tree, offers, banners and safety policies change
 //! seldom and are read by every page, so a snapshot of them is kept in memory.
-//! A commit that touches them makes it stale at once. SKUs, their stock and
-//! baskets are read by query, a fixed number of statements a page.
+//! A commit that touches them makes it stale at once. What sells most in a
+//! category goes with it. SKUs, their stock and baskets are read by query, a
+//! fixed number of statements a page.
 
 mod candidates;
 mod cards;
 mod home;
 mod list;
 mod product;
+mod ranking;
 mod stores;
 mod top;
 mod words;
@@ -96,7 +98,11 @@ pub(crate) struct Snapshot {
     pub banners: Vec<BannerRecord>,
     /// Safety policies.
     pub terms: Terms,
+    rankings: Mutex<Rankings>,
 }
+
+/// What sells most in categories of stores, as far as it was asked for.
+type Rankings = HashMap<(StoreId, CategoryId), Arc<ranking::Ranking>>;
 
 impl Snapshot {
     async fn load(conn: &mut Conn, now: Millis) -> Result<Self> {

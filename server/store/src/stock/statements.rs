@@ -161,6 +161,9 @@ async fn open_levels<'a>(
         }
         opened += conn.exec(AssertSqlSafe(sql), &vals).await?;
     }
+    if opened > 0 {
+        conn.touch_catalogue();
+    }
     Ok(usize::try_from(opened).unwrap_or(usize::MAX))
 }
 

@@ -127,6 +127,9 @@ async fn open_stated(conn: &mut Conn, store: &StoreId, rows: &[&Statement], repe
     if conn.bulk(OPEN, &[], &vals).await? != rows.len() as u64 {
         return Err(Error::Conflict(sqlx::Error::RowNotFound.into()));
     }
+    if !rows.is_empty() {
+        conn.touch_catalogue();
+    }
     for row in rows {
         conn.touch_stock(store, &row.pool);
     }

@@ -80,7 +80,8 @@ pub struct PoolTerms {
     pub promo_today: bool,
 }
 
-/// Puts new terms in place, and the safety stock that follows from them.
+/// Puts new terms in place, and the safety stock that follows from them. What
+/// sells most is known anew if anything sells more or less than before.
 pub async fn set_terms(conn: &mut Conn, store: &StoreId, rows: &[PoolTerms]) -> Result<()> {
     for part in rows.chunks(ROWS) {
         let pools: Vec<PoolId> = part.iter().map(|row| row.pool.clone()).collect();
@@ -106,6 +107,13 @@ pub async fn set_terms(conn: &mut Conn, store: &StoreId, rows: &[PoolTerms]) -> 
             ]);
         }
         conn.exec(AssertSqlSafe(sql), &vals).await?;
+        let sold = |row: &PoolTerms| {
+            have.get(&row.pool)
+                .is_some_and(|stock| stock.dms.for_day(stock.promo_today) != row.dms.for_day(row.promo_today))
+        };
+        if part.iter().any(sold) {
+            conn.touch_catalogue();
+        }
         for row in part {
             conn.touch_stock(store, &row.pool);
         }
