@@ -25,4 +25,4 @@ mod shell;
 #[cfg(feature = "ssr")]
 pub use routes::App;
 #[cfg(feature = "ssr")]
-pub use shell::shell;
+pub use shell::{encode, shell};

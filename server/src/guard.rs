@@ -5,6 +5,7 @@
 use crate::Server;
 use app::api::access::{Access, access};
 use app::api::cx::{Visitor, is_plain_form};
+use app::encode;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -123,19 +124,6 @@ async fn understood(answer: Response, lang: Lang) -> Response {
 fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').map_or("/", |at| &rest[at..])
-}
-
-/// Percent-encodes a value for a query.
-fn encode(text: &str) -> String {
-    use std::fmt::Write;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("a String takes all");
-        }
-        out
-    })
 }
 
 /// An error as JSON, with its status, as the stubs in the browser read it.
