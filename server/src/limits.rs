@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, DefaultClock};
+use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::num::NonZeroU32;
 
@@ -41,9 +41,10 @@ impl Limits {
         let checks = [(&self.visitor, session), (&self.address, (!address.is_empty()).then_some(address))];
         for (limiter, key) in checks {
             if let (Some(limiter), Some(key)) = (limiter, key) {
+                // A clock of its own would ask the processor what it can do: dear in a virtual machine.
                 limiter
                     .check_key(&key.to_owned())
-                    .map_err(|refused| refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1))?;
+                    .map_err(|refused| refused.wait_time_from(limiter.clock().now()).as_secs().max(1))?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! goods for lists is in [`crate::lists`], writing in [`crate::goods`].
 
 use crate::conn::list;
-pub use crate::lists::{Filter, Slim, buyable_among, find, popular, suggest};
+pub use crate::lists::{Filter, Slim, find, popular, suggest};
 use crate::record::Record;
 use crate::stock::Stock;
 use crate::{Conn, Result, Val, vals};
@@ -319,25 +319,20 @@ pub async fn by_id(conn: &mut Conn, store: &StoreId, ids: &[SkuId]) -> Result<Ve
 
 /// SKUs by their numbers, in the order of these; unknown ones are left out. At most 2,000 are looked at.
 pub async fn by_num(conn: &mut Conn, store: &StoreId, nums: &[i64]) -> Result<Vec<SkuInStore>> {
-    by_num_if(conn, nums, vals![store].to_vec(), "").await
-}
-
-/// [`by_num`] of those that pass a condition, `" AND …"`; `vals` are its parameters, the store first.
-pub(crate) async fn by_num_if<'a>(
-    conn: &mut Conn,
-    nums: &[i64],
-    mut vals: Vec<Val<'a>>,
-    cond: &str,
-) -> Result<Vec<SkuInStore>> {
     if nums.is_empty() {
         return Ok(Vec::new());
     }
-    let nums = &nums[..nums.len().min(2_000)];
-    let first = vals.len() + 1;
-    vals.extend(nums.iter().map(|&num| Val::from(num)));
-    let items = skus(conn, &format!("WHERE k.num IN ({}){cond}", list(first, nums.len())), &vals).await?;
-    let mut items: HashMap<i64, SkuInStore> = items.into_iter().map(|item| (item.sku.num, item)).collect();
+    let (sql, vals) = by_num_sql(store, &nums[..nums.len().min(2_000)]);
+    let rows: Vec<SkuRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
+    let mut items: HashMap<i64, SkuInStore> = rows.into_iter().map(|row| (row.num, SkuInStore::from(row))).collect();
     Ok(nums.iter().filter_map(|num| items.remove(num)).collect())
+}
+
+/// The statement of [`by_num`].
+pub(crate) fn by_num_sql<'a>(store: &'a StoreId, nums: &[i64]) -> (String, Vec<Val<'a>>) {
+    let mut vals = vec![Val::from(store)];
+    vals.extend(nums.iter().map(|&num| Val::from(num)));
+    (format!("{SKU}WHERE k.num IN ({})", list(2, nums.len())), vals)
 }
 
 /// A SKU by its code.

@@ -8,7 +8,6 @@
 //! the best sellers first, which have a small index of their own in the order of
 //! their sales, and then takes so many others as fill a list.
 
-use crate::catalogue::{SkuInStore, by_num_if};
 use crate::conn::{Kind, list};
 use crate::dialect::{self, Part};
 use crate::record::Record;
@@ -137,12 +136,6 @@ pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis
     let (sql, vals) = find_sql(conn.kind(), store, filter, now, limit, size);
     let rows: Vec<SlimRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
     Ok(rows.into_iter().map(Slim::from).collect())
-}
-
-/// Those of some SKUs, by their numbers, that can be bought in a store now, in the
-/// order of these. At most 2,000 are looked at.
-pub async fn buyable_among(conn: &mut Conn, store: &StoreId, nums: &[i64], now: Millis) -> Result<Vec<SkuInStore>> {
-    by_num_if(conn, nums, vec![Val::from(store), Val::from(now)], &format!(" AND k.active = TRUE AND {BUYABLE}")).await
 }
 
 /// Counts as far as it matters: up to one more than few. One statement, or none
@@ -433,6 +426,8 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
     }
     let vals = vec![Val::from(store), Val::from(now), Val::from(limit)];
     all.push(Statement { name: "popular", sql: POPULAR.to_owned(), vals });
+    let (sql, vals) = crate::catalogue::by_num_sql(store, &[1, 2, 3]);
+    all.push(Statement { name: "goods by number", sql, vals });
     all
 }
 

@@ -9,7 +9,7 @@ use domain::availability::sellable_packs;
 use domain::ids::{CategoryId, SkuId};
 use domain::substitution::{Goods, History, Measure, Ranked, allowed, rank};
 use domain::view::Candidate;
-use domain::{Code, Packs};
+use domain::{Code, Millis, Packs};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use store::Conn;
 use store::catalogue::SkuInStore;
@@ -154,9 +154,12 @@ async fn best_around(conn: &mut Conn, viewer: &Viewer<'_>, items: &[SkuInStore])
         count = count.min(NEIGHBOURS_MAX / 2 / waiting.len()).max(1);
         let wanted = waiting.iter().flat_map(|around| around.part(first, count)).filter(|num| seen.insert(*num));
         let wanted: Vec<i64> = wanted.collect();
-        let found = store::catalogue::buyable_among(conn, &visit.store, &wanted, visit.now).await?;
-        buyable.extend(found.iter().map(|item| item.sku.num));
-        near.extend(found);
+        let found = store::catalogue::by_num(conn, &visit.store, &wanted).await?.into_iter();
+        let found = found.filter(|item| item.sku.active && sellable(item, visit.now) > Packs::ZERO);
+        for item in found {
+            buyable.insert(item.sku.num);
+            near.push(item);
+        }
         first += count;
         count *= 2;
         waiting.retain(|around| {
@@ -190,7 +193,6 @@ fn candidates_of(
 /// A SKU as the rules of substitution look at it.
 fn goods(viewer: &Viewer<'_>, item: &SkuInStore) -> Goods {
     let sku = &item.sku;
-    let sellable = |stock: &store::stock::Stock| sellable_packs(&stock.level, sku.pack_size, viewer.visit.now);
     Goods {
         sku: sku.id.clone(),
         product: sku.product.clone(),
@@ -203,6 +205,11 @@ fn goods(viewer: &Viewer<'_>, item: &SkuInStore) -> Goods {
         age_limit: sku.age_limit,
         price: viewer.price(sku).price,
         measure: sku.measure_amount.map(|amount| Measure { amount, unit: sku.measure_unit.clone() }),
-        sellable: item.stock.as_ref().map_or(Packs::ZERO, sellable),
+        sellable: sellable(item, viewer.visit.now),
     }
+}
+
+/// Packs that can be bought now.
+fn sellable(item: &SkuInStore, now: Millis) -> Packs {
+    item.stock.as_ref().map_or(Packs::ZERO, |stock| sellable_packs(&stock.level, item.sku.pack_size, now))
 }
