@@ -27,7 +27,17 @@ pub fn layer(shop: &Shop, secure: bool) -> SessionManagerLayer<Sessions> {
         .with_same_site(SameSite::Lax)
         .with_secure(secure)
         .with_path("/")
-        .with_expiry(Expiry::OnInactivity(time::Duration::days(DAYS)))
+        .with_expiry(expiry())
+}
+
+fn expiry() -> Expiry {
+    Expiry::OnInactivity(time::Duration::days(DAYS))
+}
+
+/// A session as the layer opens it for a cookie's value.
+#[cfg(test)]
+pub fn open(shop: &Shop, id: Option<Id>) -> tower_sessions::Session {
+    tower_sessions::Session::new(id, std::sync::Arc::new(Sessions(shop.clone())), Some(expiry()))
 }
 
 /// Sessions in the shop's database.

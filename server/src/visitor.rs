@@ -183,7 +183,72 @@ async fn fill_for_page(shop: &Shop, visitor: &mut Visitor) -> service::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session;
     use axum::http::HeaderValue;
+    use domain::Millis;
+    use service::Settings;
+    use service::ports::{Ports, SimClock, SystemRandom};
+    use service::sandbox::{SandboxChannel, SandboxMessenger};
+    use std::sync::Arc;
+    use std::time::SystemTime;
+    use store::testing::TestStore;
+
+    /// A shop whose clock begins at the present: that is when sessions begin for their layer.
+    async fn shop() -> (TestStore, Shop, Arc<SimClock>) {
+        let store = store::testing::sqlite().await;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
+        let clock = Arc::new(SimClock::new(Millis(i64::try_from(now).expect("before the year 292 million"))));
+        let ports = Ports {
+            clock: clock.clone(),
+            random: Arc::new(SystemRandom),
+            channel: Arc::new(SandboxChannel::new(store.clone(), &[1; 32], clock.clone())),
+            messenger: Arc::new(SandboxMessenger::new(store.clone(), clock.clone())),
+        };
+        let shop = Shop::new(store.clone(), ports, Settings::default());
+        (store, shop, clock)
+    }
+
+    async fn member_of(shop: &Shop, session: &Session) -> Option<MemberId> {
+        Known::read(session, shop).await.expect("a session").member
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_after_30_days_without_a_visit() {
+        let (_store, shop, clock) = shop().await;
+        let first = session::open(&shop, None);
+        first.insert(key::MEMBER, "m1").await.expect("signed in");
+        first.save().await.expect("saved");
+        let again = || session::open(&shop, first.id());
+        clock.advance(30 * DAY_MS - 60_000);
+        assert_eq!(member_of(&shop, &again()).await, Some(MemberId::trusted("m1")));
+        clock.advance(120_000);
+        assert_eq!(member_of(&shop, &again()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_member_signs_in_again_after_180_days_however_often_the_session_is_used() {
+        let (_store, shop, clock) = shop().await;
+        let session = session::open(&shop, None);
+        session.insert(key::MEMBER, "m1").await.expect("signed in");
+        for _ in 0..=180 {
+            assert_eq!(member_of(&shop, &session).await, Some(MemberId::trusted("m1")));
+            clock.advance(DAY_MS);
+        }
+        assert_eq!(member_of(&shop, &session).await, None);
+        assert!(session.is_empty().await, "nothing of it is kept");
+    }
+
+    #[tokio::test]
+    async fn who_is_not_recognised_is_told_to_come_back_and_not_to_sign_in() {
+        let (store, shop, _clock) = shop().await;
+        let session = session::open(&shop, None);
+        session.insert(key::MEMBER, "m1").await.expect("signed in");
+        session.save().await.expect("saved");
+        store.close().await;
+        let again = session::open(&shop, session.id());
+        let visitor = visitor(&shop, Some(&again), &HeaderMap::new(), "/orders".to_owned(), false).await;
+        assert!(visitor.expect_err("no database").unreachable);
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
