@@ -46,17 +46,14 @@ impl Shop {
             children: category.as_ref().map(|id| snapshot.tree(Some(id), visit.lang, 1)).unwrap_or_default(),
             ..ProductList::default()
         };
-        let nums: Vec<i64> = match category.as_ref().filter(|_| is_plain(&query)) {
-            Some(category) => {
-                let ranking = snapshot.ranking(&mut conn, &visit.store, category, visit.now).await?;
-                list.brands = ranking.brands(visit.lang).to_vec();
-                ranking.places.iter().map(|place| place.num).collect()
-            }
-            None => {
-                let found = search(&mut conn, &viewer, &query, category.as_ref()).await?;
-                list.brands = brands(&found, visit.lang);
-                found.into_iter().map(|slim| slim.num).collect()
-            }
+        let nums: Vec<i64> = if let Some(category) = category.as_ref().filter(|_| is_plain(&query)) {
+            let ranking = snapshot.ranking(&mut conn, &visit.store, category, visit.now).await?;
+            list.brands = ranking.brands(visit.lang).to_vec();
+            ranking.places.iter().map(|place| place.num).collect()
+        } else {
+            let found = search(&mut conn, &viewer, &query, category.as_ref()).await?;
+            list.brands = brands(&found, visit.lang);
+            found.into_iter().map(|slim| slim.num).collect()
         };
         list.total = u32::try_from(nums.len()).unwrap_or(LIST_MAX);
         list.query = ListQuery { page: query.page.clamp(1, list.pages()), ..query };
@@ -97,7 +94,7 @@ impl Shop {
 /// Does a query ask for a category as it is, what sells most first?
 fn is_plain(query: &ListQuery) -> bool {
     let ListQuery { text, brand, diet, without, in_stock, deals, sort, .. } = query;
-    let any = [brand, diet, without].into_iter().any(|word| word_of(word).is_some());
+    let any = [brand, diet, without].into_iter().any(|word| word_of(word.as_ref()).is_some());
     text.trim().is_empty() && !any && !in_stock && !deals && matches!(sort, Sort::Relevance | Sort::Sales)
 }
 
@@ -150,8 +147,8 @@ fn category_suggestions(snapshot: &Snapshot, text: &str, lang: Lang) -> Vec<Sugg
     hits.take(3).map(suggestion).collect()
 }
 
-fn word_of(word: &Option<String>) -> Option<&String> {
-    word.as_ref().filter(|word| !word.trim().is_empty())
+fn word_of(word: Option<&String>) -> Option<&String> {
+    word.filter(|word| !word.trim().is_empty())
 }
 
 fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
@@ -159,9 +156,9 @@ fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>)
         terms: tokens::query(&query.text, false),
         categories: category.map(|id| viewer.snapshot.subtree(id)),
         among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
-        brand: word_of(&query.brand).cloned(),
-        diet: word_of(&query.diet).cloned(),
-        without: word_of(&query.without).cloned(),
+        brand: word_of(query.brand.as_ref()).cloned(),
+        diet: word_of(query.diet.as_ref()).cloned(),
+        without: word_of(query.without.as_ref()).cloned(),
         in_stock: query.in_stock,
         sort: query.sort,
         is_member: viewer.is_member,

@@ -54,7 +54,7 @@ impl Ranking {
 
 impl Snapshot {
     /// What sells most in a category and all below it. Two statements, if it is not kept.
-    pub async fn ranking(
+    pub(super) async fn ranking(
         &self,
         conn: &mut Conn,
         store: &StoreId,
@@ -83,7 +83,7 @@ impl Snapshot {
     }
 
     /// Is this the leaf category of a place?
-    pub fn is_leaf_of(&self, place: Place, leaf: &CategoryId) -> bool {
+    pub(super) fn is_leaf_of(&self, place: Place, leaf: &CategoryId) -> bool {
         self.categories[place.leaf].id == *leaf
     }
 
