@@ -35,10 +35,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 /// many forms as there are numbers of rows.
 const STATEMENTS_KEPT: usize = 512;
 
-/// Pages that the writer keeps in memory, on SQLite.
-const WRITER_CACHE_KIB: u32 = 256 * 1024;
-/// Pages that each reader keeps in memory, on SQLite.
-const READER_CACHE_KIB: u32 = 32 * 1024;
+/// Pages that each connection keeps in memory, on SQLite. More is slower: as long
+/// as the file is shorter than 1 GiB, the writer's commits walk through all pages
+/// that it keeps (balancing a tree borrows the number of the page at 1 GiB, which
+/// makes SQLite look for pages behind the file's end), and the system keeps the
+/// rest of the file in memory anyway.
+const CACHE_KIB: u32 = 32 * 1024;
 
 /// Which queue a unit of work waits in.
 #[derive(Clone, Copy, Debug)]
@@ -339,11 +341,11 @@ impl Store {
 /// Opens the file once, so that a path that cannot be opened is told at once.
 async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
     let path = SqliteConnectOptions::from_str(&config.url)?.get_filename().to_owned();
-    let write = lite::Pool::new(path.clone(), false, 1, WRITER_CACHE_KIB);
+    let write = lite::Pool::new(path.clone(), false, 1, CACHE_KIB);
     drop(write.acquire().await?);
     write.start_checkpoints()?;
     let readers = config.read_connections.max(1);
-    let read = lite::Pool::new(path, true, readers, READER_CACHE_KIB);
+    let read = lite::Pool::new(path, true, readers, CACHE_KIB);
     Ok(Pools::Sqlite { read, write, readers })
 }
 
