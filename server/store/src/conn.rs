@@ -327,6 +327,8 @@ impl Drop for Timed {
 pub struct Conn {
     pub(crate) inner: Inner,
     pub(crate) touched: Touched,
+    /// Units of this transaction that succeeded; what they hold is held until its end.
+    pub(crate) stands: usize,
     savepoint: Savepoint,
     statements: Arc<Statements>,
 }
@@ -407,7 +409,7 @@ fn record<T: Record>(row: &PgRow) -> Result<T> {
 impl Conn {
     /// `statements` counts what is run, over all connections of a store.
     pub(crate) fn new(inner: Inner, statements: Arc<Statements>) -> Self {
-        Self { inner, touched: Touched::default(), savepoint: Savepoint::None, statements }
+        Self { inner, touched: Touched::default(), stands: 0, savepoint: Savepoint::None, statements }
     }
 
     /// Counts a statement and, when the answer is dropped, notes how long it took.

@@ -4,6 +4,10 @@
 //! Each unit of work stands inside a savepoint. Units of one kind that are
 //! [`Together`] stand inside one, and are served set-wise; if that fails, each
 //! is served alone.
+//!
+//! A unit that runs into what another server does (a deadlock, say) is tried
+//! again. What units before it hold would be in the way of both for ever, so
+//! that is committed first: the unit is the first one of the next transaction.
 
 #[cfg(test)]
 mod interleavings;
@@ -32,16 +36,13 @@ const SLOW_UNIT: Duration = Duration::from_millis(250);
 
 /// Called once the batch was committed (`None`) or could not be (`Some(why)`).
 type Answer = Box<dyn FnOnce(Option<String>) + Send>;
-/// Runs a unit and keeps its answer; `Err` if the connection is gone, so that
-/// nothing of the batch will be committed.
-type Job =
-    Box<dyn for<'c> FnOnce(&'c mut Conn, &'c mut Vec<Answer>) -> BoxFuture<'c, std::result::Result<(), Lost>> + Send>;
+/// Who must wait for the next transaction; `Err` if the connection is gone, so
+/// that nothing of the batch will be committed.
+type Served = std::result::Result<Vec<Wait>, Lost>;
+/// Runs a unit and keeps its answer.
+type Job = Box<dyn for<'c> FnOnce(&'c mut Conn, &'c mut Vec<Answer>) -> BoxFuture<'c, Served> + Send>;
 /// Runs units of one kind, as a [`Job`] does one.
-type Runner = for<'c> fn(
-    &'c mut Conn,
-    Vec<Box<dyn Any + Send>>,
-    &'c mut Vec<Answer>,
-) -> BoxFuture<'c, std::result::Result<(), Lost>>;
+type Runner = for<'c> fn(&'c mut Conn, Vec<Box<dyn Any + Send>>, &'c mut Vec<Answer>) -> BoxFuture<'c, Served>;
 type Sender<T, E> = oneshot::Sender<std::result::Result<T, E>>;
 
 /// The connection is gone.
@@ -82,9 +83,12 @@ impl Wait {
     {
         Self::Job(Box::new(move |conn, answers| {
             Box::pin(async move {
-                let (result, lost) = in_savepoint(conn, &input, &work, TRIES).await;
+                let (result, lost) = in_savepoint(conn, &input, &work, tries(conn)).await;
+                if lost.is_ok() && must_wait(conn, &result) {
+                    return Ok(vec![Self::unit(input, work, sender)]);
+                }
                 answers.push(answer(sender, result));
-                lost
+                lost.map(|()| Vec::new())
             })
         }))
     }
@@ -111,6 +115,20 @@ fn answer<T: Send + 'static, E: UnitError>(sender: Sender<T, E>, result: std::re
     })
 }
 
+/// How often a unit is tried before what units before it hold is committed.
+fn tries(conn: &Conn) -> u32 {
+    if conn.stands == 0 { TRIES } else { 1 }
+}
+
+/// Ran a unit into a conflict while units before it hold something?
+fn must_wait<T, E: UnitError>(conn: &Conn, result: &std::result::Result<T, E>) -> bool {
+    let waits = conn.stands > 0 && result.as_ref().is_err_and(UnitError::is_conflict);
+    if waits {
+        metrics::counter!("zaijia_writer_retries_total").increment(1);
+    }
+    waits
+}
+
 /// Runs work inside a savepoint, with further tries after serialization failures.
 async fn in_savepoint<I, T, E, F>(
     conn: &mut Conn,
@@ -131,7 +149,10 @@ where
             Ok(()) => work(conn, input).await,
             Err(error) => Err(E::from(error)),
         };
-        let Err(error) = result else { return (result, Ok(())) };
+        let Err(error) = result else {
+            conn.stands += 1;
+            return (result, Ok(()));
+        };
         conn.touched.undo_to(before);
         if error.is_connection_lost() || conn.undo_unit().await.is_err() {
             return (Err(error), Err(Lost));
@@ -144,11 +165,7 @@ where
 }
 
 /// Serves all of a kind by the same statements; if that fails, one after another.
-async fn serve<G: Together>(
-    conn: &mut Conn,
-    all: Vec<Box<dyn Any + Send>>,
-    answers: &mut Vec<Answer>,
-) -> std::result::Result<(), Lost> {
+async fn serve<G: Together>(conn: &mut Conn, all: Vec<Box<dyn Any + Send>>, answers: &mut Vec<Answer>) -> Served {
     let all = all.into_iter().filter_map(|one| one.downcast::<Asked<G>>().ok());
     let (mut inputs, mut senders) = (Vec::new(), Vec::new());
     for one in all {
@@ -157,23 +174,21 @@ async fn serve<G: Together>(
         senders.push(sender);
     }
     let together = inputs.len() > 1;
-    let (result, lost) = in_savepoint(conn, inputs.as_slice(), &G::work, if together { 1 } else { TRIES }).await;
+    let tries = if together { 1 } else { tries(conn) };
+    let (result, lost) = in_savepoint(conn, inputs.as_slice(), &G::work, tries).await;
+    if lost.is_ok() && must_wait(conn, &result) {
+        return Ok(inputs.into_iter().zip(senders).map(|(input, sender)| Wait::together::<G>(input, sender)).collect());
+    }
     match result {
         Ok(results) => {
             assert_eq!(results.len(), senders.len(), "an answer for each");
             answers.extend(senders.into_iter().zip(results).map(|(sender, result)| answer(sender, result)));
-            lost
+            lost.map(|()| Vec::new())
         }
         Err(error) if together && lost.is_ok() => {
             tracing::debug!(units = inputs.len(), conflict = error.is_conflict(), "served one after another");
             metrics::counter!("zaijia_writer_apart_total").increment(1);
-            for (input, sender) in inputs.iter().zip(senders) {
-                let (result, lost) = in_savepoint(conn, std::slice::from_ref(input), &G::work, TRIES).await;
-                let result = result.and_then(|mut results| results.pop().expect("an answer for each"));
-                answers.push(answer(sender, result));
-                lost?;
-            }
-            Ok(())
+            serve_apart::<G>(conn, inputs.into_iter().zip(senders), answers).await
         }
         Err(error) => {
             let mut senders = senders.into_iter();
@@ -182,9 +197,28 @@ async fn serve<G: Together>(
             }
             let gone = || G::Error::from(Error::Unavailable("the connection was lost".to_owned()));
             answers.extend(senders.map(|sender| answer(sender, Err(gone()))));
-            lost
+            lost.map(|()| Vec::new())
         }
     }
+}
+
+/// Serves those of a kind one after another.
+async fn serve_apart<G: Together>(
+    conn: &mut Conn,
+    mut all: impl Iterator<Item = (G::Input, Sender<G::Output, G::Error>)> + Send,
+    answers: &mut Vec<Answer>,
+) -> Served {
+    while let Some((input, sender)) = all.next() {
+        let (result, lost) = in_savepoint(conn, std::slice::from_ref(&input), &G::work, tries(conn)).await;
+        if lost.is_ok() && must_wait(conn, &result) {
+            let rest = std::iter::once((input, sender)).chain(all);
+            return Ok(rest.map(|(input, sender)| Wait::together::<G>(input, sender)).collect());
+        }
+        let result = result.and_then(|mut results| results.pop().expect("an answer for each"));
+        answers.push(answer(sender, result));
+        lost?;
+    }
+    Ok(Vec::new())
 }
 
 /// The task.
@@ -237,17 +271,20 @@ impl LaneTask {
             if waiting.len() < before {
                 queue.close();
             }
-            if !waiting.is_empty() {
+            while !waiting.is_empty() {
                 self.batch_and_answer(&mut waiting).await;
             }
         }
     }
 
+    /// One transaction: takes off those who were served. Who must wait for the next one stays.
     async fn batch_and_answer(&self, waiting: &mut VecDeque<Wait>) {
         let mut answers: Vec<Answer> = Vec::new();
         let outcome = self.batch(waiting, &mut answers).await;
-        // Whoever was not served when the batch failed is dropped and hears of that.
-        waiting.clear();
+        if outcome.is_err() {
+            // Whoever was not served when the batch failed is dropped and hears of that.
+            waiting.clear();
+        }
         let size = answers.len();
         let failed = match outcome {
             Ok(touched) => {
@@ -284,7 +321,7 @@ impl LaneTask {
         Ok(std::mem::take(&mut conn.touched))
     }
 
-    /// Runs those who wait, and commits.
+    /// Runs those who wait, until one of them must wait for the next transaction, and commits.
     async fn units(&self, conn: &mut Conn, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> Result<()> {
         while let Some(next) = waiting.pop_front() {
             let unit_started = Instant::now();
@@ -295,14 +332,18 @@ impl LaneTask {
                     all.extend(others(waiting, kind));
                     run(conn, all, answers).await
                 }
-                Wait::Stop => Ok(()),
+                Wait::Stop => Ok(Vec::new()),
             };
             let took = unit_started.elapsed();
             if took > SLOW_UNIT {
                 tracing::warn!(took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "slow unit of work");
             }
-            if ran.is_err() {
+            let Ok(again) = ran else {
                 return Err(Error::Unavailable("the connection was lost".to_owned()));
+            };
+            if !again.is_empty() {
+                again.into_iter().rev().for_each(|wait| waiting.push_front(wait));
+                break;
             }
         }
         self.news.note(conn).await?;
