@@ -4,6 +4,8 @@ use domain::ids::{PoolId, StoreId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::{Answers, Error, Lane, Store, Together, Unit, vals};
+use tokio::sync::{Barrier, oneshot};
+use tokio::task::JoinHandle;
 
 const INSERT: &str = "INSERT INTO setting (name, value) VALUES ($1, $2)";
 
@@ -38,8 +40,8 @@ impl Together for Putting {
 }
 
 /// Holds the lane until told, so that what comes meanwhile waits together.
-async fn behind_a_slow_unit(store: &Store, names: Vec<String>) -> Vec<Result<usize, Error>> {
-    let (open, closed) = tokio::sync::oneshot::channel::<()>();
+async fn hold(store: &Store) -> (oneshot::Sender<()>, JoinHandle<Result<(), Error>>) {
+    let (open, closed) = oneshot::channel::<()>();
     let gate = Arc::new(tokio::sync::Mutex::new(Some(closed)));
     let (holder, held) = (store.clone(), Arc::clone(&gate));
     let slow = tokio::spawn(async move {
@@ -57,6 +59,11 @@ async fn behind_a_slow_unit(store: &Store, names: Vec<String>) -> Vec<Result<usi
     while gate.lock().await.is_some() {
         tokio::task::yield_now().await;
     }
+    (open, slow)
+}
+
+async fn behind_a_slow_unit(store: &Store, names: Vec<String>) -> Vec<Result<usize, Error>> {
+    let (open, slow) = hold(store).await;
     let tasks: Vec<_> = names
         .into_iter()
         .map(|name| {
@@ -70,6 +77,52 @@ async fn behind_a_slow_unit(store: &Store, names: Vec<String>) -> Vec<Result<usi
     open.send(()).expect("the slow unit waits");
     slow.await.expect("no panic").expect("the slow unit");
     futures::future::join_all(tasks).await.into_iter().map(|task| task.expect("no panic")).collect()
+}
+
+/// Changes a row; with a barrier, the unit then waits for another at it, and holds the row.
+async fn change(store: Store, name: &'static str, barrier: Option<Arc<Barrier>>) -> Result<(), Error> {
+    store
+        .write(Lane::Background, (name, barrier), |conn, (name, barrier)| {
+            Box::pin(async move {
+                conn.exec("UPDATE setting SET value = value || '+' WHERE name = $1", vals![*name]).await?;
+                if let Some(barrier) = barrier {
+                    barrier.wait().await;
+                }
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// SQLite has one writer: batches never meet there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_of_two_servers_that_wait_for_each_other_are_both_written() {
+    let Some(store) = store::testing::postgres().await else { return };
+    for name in ["x", "y"] {
+        put(&store, name.to_owned(), false).await.expect("a row");
+    }
+    let other = Store::open(&store.config).await.expect("another server");
+    let barrier = Arc::new(Barrier::new(2));
+    let mut tasks = Vec::new();
+    for (server, first, second) in [((*store).clone(), "x", "y"), (other.clone(), "y", "x")] {
+        // Both units are in one batch: the first one's row is held while the second one waits for the other's.
+        let (open, slow) = hold(&server).await;
+        tasks.push(tokio::spawn(change(server.clone(), first, Some(Arc::clone(&barrier)))));
+        while server.waiting() < 1 {
+            tokio::task::yield_now().await;
+        }
+        tasks.push(tokio::spawn(change(server.clone(), second, None)));
+        while server.waiting() < 2 {
+            tokio::task::yield_now().await;
+        }
+        open.send(()).expect("the slow unit waits");
+        tasks.push(slow);
+    }
+    for task in tasks {
+        task.await.expect("no panic").expect("written");
+    }
+    let mut conn = store.read().await.expect("a connection");
+    assert_eq!(conn.int("SELECT COUNT(*) FROM setting WHERE value = 'v++'", &[]).await.expect("a count"), 2);
 }
 
 async fn count(store: &Store) -> i64 {
