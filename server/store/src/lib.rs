@@ -37,6 +37,7 @@ pub mod places;
 pub mod sandbox;
 pub mod sessions;
 pub mod slots;
+mod spelling;
 pub mod stock;
 pub mod stores;
 pub mod tokens;

@@ -94,6 +94,24 @@ async fn change(store: Store, name: &'static str, barrier: Option<Arc<Barrier>>)
         .await
 }
 
+/// Changes rows for all who wait.
+struct Changing;
+
+impl Together for Changing {
+    type Input = &'static str;
+    type Output = ();
+    type Error = Error;
+
+    fn work<'c>(conn: &'c mut store::Conn, names: &'c [&'static str]) -> Unit<'c, Answers<Self>, Error> {
+        Box::pin(async move {
+            for name in names {
+                conn.exec("UPDATE setting SET value = value || '+' WHERE name = $1", vals![*name]).await?;
+            }
+            Ok(names.iter().map(|_| Ok(())).collect())
+        })
+    }
+}
+
 /// SQLite has one writer: batches never meet there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_of_two_servers_that_wait_for_each_other_are_both_written() {
@@ -105,14 +123,18 @@ async fn batches_of_two_servers_that_wait_for_each_other_are_both_written() {
     let barrier = Arc::new(Barrier::new(2));
     let mut tasks = Vec::new();
     for (server, first, second) in [((*store).clone(), "x", "y"), (other.clone(), "y", "x")] {
-        // Both units are in one batch: the first one's row is held while the second one waits for the other's.
+        // All units are in one batch: the first one's row is held while the others wait for the other's.
         let (open, slow) = hold(&server).await;
         tasks.push(tokio::spawn(change(server.clone(), first, Some(Arc::clone(&barrier)))));
         while server.waiting() < 1 {
             tokio::task::yield_now().await;
         }
         tasks.push(tokio::spawn(change(server.clone(), second, None)));
-        while server.waiting() < 2 {
+        for _ in 0..2 {
+            let server = server.clone();
+            tasks.push(tokio::spawn(async move { server.write_together::<Changing>(Lane::Background, second).await }));
+        }
+        while server.waiting() < 4 {
             tokio::task::yield_now().await;
         }
         open.send(()).expect("the slow unit waits");
@@ -122,7 +144,7 @@ async fn batches_of_two_servers_that_wait_for_each_other_are_both_written() {
         task.await.expect("no panic").expect("written");
     }
     let mut conn = store.read().await.expect("a connection");
-    assert_eq!(conn.int("SELECT COUNT(*) FROM setting WHERE value = 'v++'", &[]).await.expect("a count"), 2);
+    assert_eq!(conn.int("SELECT COUNT(*) FROM setting WHERE value = 'v++++'", &[]).await.expect("a count"), 2);
 }
 
 async fn count(store: &Store) -> i64 {
