@@ -13,21 +13,24 @@ use sqlx::AssertSqlSafe;
 /// Numbers in one statement at most.
 const KNOWN_MAX: usize = 1_000;
 
-/// The two parameters of searches: all terms anywhere, and all terms in names.
+/// The two parameters of searches: all terms anywhere, each by its word or by a
+/// category that it names; and all terms in names.
 pub fn match_params(kind: Kind, terms: &[Term]) -> (String, String) {
+    let (quote, any_end, or, and) = match kind {
+        Kind::Sqlite => ('"', "*", " OR ", " AND "),
+        Kind::Postgres => ('\'', ":*", " | ", " & "),
+    };
+    let word = |t: &Term| format!("{quote}{}{quote}{}", t.word, if t.prefix { any_end } else { "" });
+    let anywhere = |t: &Term| {
+        let categories = t.categories.iter().map(|token| format!("{quote}{token}{quote}"));
+        let either: Vec<String> = std::iter::once(word(t)).chain(categories).collect();
+        format!("({})", either.join(or))
+    };
+    let all = terms.iter().map(anywhere).collect::<Vec<_>>().join(and);
+    let names = terms.iter().map(word).collect::<Vec<_>>().join(and);
     match kind {
-        Kind::Sqlite => {
-            let words: Vec<String> =
-                terms.iter().map(|t| format!("\"{}\"{}", t.word, if t.prefix { "*" } else { "" })).collect();
-            let all = words.join(" AND ");
-            let names = format!("{{names}} : ({all})");
-            (all, names)
-        }
-        Kind::Postgres => {
-            let words: Vec<String> =
-                terms.iter().map(|t| format!("'{}'{}", t.word, if t.prefix { ":*" } else { "" })).collect();
-            (words.join(" & "), words.join(" & "))
-        }
+        Kind::Sqlite => (all, format!("{{names}} : ({names})")),
+        Kind::Postgres => (all, names),
     }
 }
 
@@ -41,10 +44,14 @@ pub enum Part {
 }
 
 impl Part {
-    fn vector(self) -> &'static str {
+    /// PostgreSQL's condition. Only `words_vector`, which holds the names too, has an
+    /// index: of what is said of goods the names are nearly all, so few rows are looked
+    /// at in vain.
+    fn holds(self, param: usize) -> String {
+        let holds = |vector: &str| format!("{vector} @@ CAST(${param} AS tsquery)");
         match self {
-            Self::Names => "names_vector",
-            Self::All => "words_vector",
+            Self::Names => format!("{} AND {}", holds("words_vector"), holds("names_vector")),
+            Self::All => holds("words_vector"),
         }
     }
 }
@@ -55,7 +62,7 @@ pub fn matches(kind: Kind, part: Part, param: usize) -> String {
     match kind {
         Kind::Sqlite => format!("SELECT rowid AS num FROM sku_search WHERE sku_search MATCH ${param}"),
         Kind::Postgres => {
-            format!("SELECT num FROM sku_search WHERE {} @@ CAST(${param} AS tsquery)", part.vector())
+            format!("SELECT num FROM sku_search WHERE {}", part.holds(param))
         }
     }
 }
@@ -67,8 +74,7 @@ pub fn top_matches(kind: Kind, part: Part, param: usize) -> String {
             format!("SELECT num FROM sku_search_top WHERE sku_search_top MATCH ${param} ORDER BY rowid")
         }
         Kind::Postgres => {
-            let vector = part.vector();
-            format!("SELECT num FROM sku_search_top WHERE {vector} @@ CAST(${param} AS tsquery) ORDER BY place")
+            format!("SELECT num FROM sku_search_top WHERE {} ORDER BY place", part.holds(param))
         }
     }
 }
@@ -147,11 +153,10 @@ pub async fn count_levels(conn: &mut Conn) -> Result<()> {
 }
 
 /// After many rows were written: PostgreSQL puts what waits beside its search
-/// indexes into them, and counts anew, so that it plans for what is there. It
+/// index into it, and counts anew, so that it plans for what is there. It
 /// needs no unit of work, and nobody waits for it.
 pub async fn settle(conn: &mut Conn) -> Result<()> {
-    const TIDY: [&str; 7] = [
-        "SELECT gin_clean_pending_list(CAST('sku_search_names' AS regclass))",
+    const TIDY: [&str; 6] = [
         "SELECT gin_clean_pending_list(CAST('sku_search_words' AS regclass))",
         "ANALYZE sku_search",
         "ANALYZE sku_search_top",

@@ -6,6 +6,12 @@
 //! indexed in pinyin and in pinyin initials: `cnn` and `chunniunai` find 纯牛奶
 //! wherever it stands in the name. English words are found by their beginning.
 //! A token is letters and digits only, in lower case.
+//!
+//! A category and those above it stand in the index by one token each, made of
+//! their codes ([`category`]), not by the words of their names: there are few
+//! categories, so a query is told which of them its words name
+//! ([`Term::categories`]). So the index is half as large, and a category that gets
+//! another name is found by it at once.
 
 use jieba_rs::Jieba;
 use pinyin::{Pinyin, ToPinyin};
@@ -28,8 +34,10 @@ static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 pub struct Naming<'a> {
     /// Names, options and brand: what ranks first.
     pub names: Vec<&'a str>,
-    /// Category names and descriptions of size: what ranks second.
+    /// Descriptions of size: what ranks second.
     pub words: Vec<&'a str>,
+    /// Codes of its category and of those above it; they rank second, too.
+    pub categories: Vec<&'a str>,
     /// Barcode and codes: found whole.
     pub codes: Vec<&'a str>,
 }
@@ -39,7 +47,7 @@ pub struct Naming<'a> {
 pub struct Tokens {
     /// Of names and brand.
     pub names: String,
-    /// Of categories and codes.
+    /// Of sizes, categories and codes.
     pub words: String,
 }
 
@@ -47,6 +55,23 @@ pub struct Tokens {
 pub fn index(naming: &Naming<'_>) -> Tokens {
     Maker::default().index(naming)
 }
+
+/// The words by which a category is found: tokens of its names, apart by one space.
+pub fn category_words(names: &[&str]) -> String {
+    index(&Naming { words: names.to_vec(), ..Naming::default() }).words
+}
+
+/// The token that stands for a category in the index. Nobody can type it: it
+/// begins with a character for private use, and what is no small letter or digit
+/// of the code is moved to such characters too, which both databases keep apart.
+pub fn category(code: &str) -> String {
+    let moved = |c: char| char::from_u32(PRIVATE + u32::from(c)).unwrap_or(c);
+    let kept = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { moved(c) };
+    char::from_u32(PRIVATE).into_iter().chain(code.chars().map(kept)).collect()
+}
+
+/// The first of Unicode's characters for private use.
+const PRIVATE: u32 = 0xe000;
 
 /// Texts of at most so many bytes recur (brands, sizes, categories) and are remembered.
 const SHORT: usize = 24;
@@ -68,6 +93,7 @@ impl Maker {
         naming.names.iter().for_each(|text| self.add(text, true));
         let names = self.bag.take();
         naming.words.iter().for_each(|text| self.add(text, false));
+        naming.categories.iter().for_each(|code| self.bag.put(&category(code)));
         for code in &naming.codes {
             let whole: String = code.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
             self.bag.put(&whole);
@@ -198,6 +224,19 @@ pub struct Term {
     pub word: String,
     /// Tokens that begin with it match too.
     pub prefix: bool,
+    /// Tokens of categories that it names: what is in one of them matches as well.
+    pub categories: Vec<String>,
+}
+
+impl Term {
+    fn new(word: impl Into<String>, prefix: bool) -> Self {
+        Self { word: word.into(), prefix, categories: Vec::new() }
+    }
+
+    /// Is it one of these tokens, which are apart by one space, or the beginning of one?
+    pub fn hits(&self, tokens: &str) -> bool {
+        tokens.split(' ').any(|token| token == self.word || (self.prefix && token.starts_with(&self.word)))
+    }
 }
 
 /// What was typed, as terms that must all match.
@@ -208,10 +247,10 @@ pub fn query(text: &str, loose: bool) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     for (han, run) in runs(text) {
         if han && loose {
-            terms.extend(run.chars().map(|c| Term { word: c.to_string(), prefix: false }));
+            terms.extend(run.chars().map(|c| Term::new(c, false)));
         } else if han {
             let words = JIEBA.cut(&run, false);
-            terms.extend(words.iter().map(|token| Term { word: token.word.to_owned(), prefix: false }));
+            terms.extend(words.iter().map(|token| Term::new(token.word, false)));
         } else {
             terms.push(latin_term(&run));
         }
@@ -227,7 +266,7 @@ pub fn query(text: &str, loose: bool) -> Vec<Term> {
 pub fn query_by_sound(text: &str) -> Vec<Term> {
     let sound = |run: &str| {
         let sounds: String = run.chars().filter_map(|c| c.to_pinyin().map(Pinyin::plain)).collect();
-        Term { word: sounds.replace('ü', "v"), prefix: true }
+        Term::new(sounds.replace('ü', "v"), true)
     };
     let runs = runs(text);
     let mut terms: Vec<Term> = runs.iter().map(|(han, run)| if *han { sound(run) } else { latin_term(run) }).collect();
@@ -241,7 +280,7 @@ fn latin_term(run: &str) -> Term {
     // "eggs" finds egg: English plurals are looked for by their stem.
     let plural = run.len() > 3 && run.ends_with('s') && !run.ends_with("ss") && run.is_ascii();
     let word = if plural { &run[..run.len() - 1] } else { run };
-    Term { word: word.to_owned(), prefix: !is_barcode }
+    Term::new(word, !is_barcode)
 }
 
 /// Does the text hold Chinese, so that a loose second try makes a difference?
@@ -253,16 +292,15 @@ pub fn has_han(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn tokens(names: &[&str]) -> Vec<String> {
-        let naming = Naming { names: names.to_vec(), words: vec![], codes: vec!["DF-001", "6901234567892"] };
+    fn tokens(names: &[&str]) -> String {
+        let naming = Naming { names: names.to_vec(), codes: vec!["DF-001", "6901234567892"], ..Naming::default() };
         let made = index(&naming);
-        made.names.split(' ').chain(made.words.split(' ')).map(str::to_owned).collect()
+        format!("{} {}", made.names, made.words)
     }
 
-    fn finds(typed: &str, tokens: &[String], loose: bool) -> bool {
+    fn finds(typed: &str, tokens: &str, loose: bool) -> bool {
         let terms = query(typed, loose);
-        let hit = |term: &Term| tokens.iter().any(|t| *t == term.word || (term.prefix && t.starts_with(&term.word)));
-        !terms.is_empty() && terms.iter().all(hit)
+        !terms.is_empty() && terms.iter().all(|term| term.hits(tokens))
     }
 
     #[test]
@@ -294,7 +332,7 @@ mod tests {
         let milk = tokens(&["蒙牛 全脂纯牛奶 950ml"]);
         let terms = query_by_sound("牛乃 950");
         assert_eq!(terms.iter().map(|t| t.word.as_str()).collect::<Vec<_>>(), ["niunai", "950"]);
-        assert!(terms.iter().all(|term| milk.iter().any(|t| t.starts_with(&term.word))), "{milk:?}");
+        assert!(terms.iter().all(|term| term.hits(&milk)), "{milk:?}");
     }
 
     #[test]
@@ -302,6 +340,20 @@ mod tests {
         let egg = tokens(&["鲜鸡蛋", "Fresh egg"]);
         assert!(finds("eggs", &egg, false));
         assert!(finds("鸡蛋", &egg, false));
+    }
+
+    #[test]
+    fn categories_have_tokens_that_nobody_can_type() {
+        let codes = ["dairy", "Dairy", "dairy-1", "dairy_1", "dairy1", "dairy.1", "DAIRY"];
+        let made: BTreeSet<String> = codes.iter().map(|code| category(code)).collect();
+        assert_eq!(made.len(), codes.len(), "each has its own");
+        for token in &made {
+            assert!(query(token, false).iter().all(|term| !term.hits(token)), "{token:?} was typed");
+            assert_eq!(token.to_lowercase(), *token, "the databases would fold it");
+        }
+        let milk = index(&Naming { names: vec!["纯牛奶"], categories: codes.to_vec(), ..Naming::default() });
+        assert!(made.iter().all(|token| milk.words.split(' ').any(|word| word == token)), "{milk:?}");
+        assert!(Term::new("奶", false).hits(&category_words(&["乳品 奶酪", "Dairy"])), "a category's own words");
     }
 
     #[test]

@@ -22,7 +22,7 @@ async fn both_databases_have_the_same_columns() {
     let sqlite = store::testing::sqlite().await;
     let there = columns(
         &sqlite,
-        "SELECT m.name, p.name || ' ' || lower(p.type), p.\"notnull\" = 1
+        "SELECT m.name, p.name || ' ' || replace(lower(p.type), 'integer', 'bigint'), p.\"notnull\" = 1
          FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table'",
     )
     .await;

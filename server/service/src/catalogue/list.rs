@@ -72,12 +72,14 @@ impl Shop {
             return Ok(Vec::new());
         }
         let snapshot = self.snapshot().await?;
+        let terms = snapshot.with_categories(terms);
         let mut found = category_suggestions(&snapshot, text, visit.lang);
         let mut conn = self.store().read().await?;
         let limit = u32::try_from(SUGGESTIONS_MAX * 2).unwrap_or(20);
         let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
         for terms in other_tries(text) {
             if rows.is_empty() {
+                let terms = snapshot.with_categories(terms);
                 rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
             }
         }
@@ -114,7 +116,7 @@ async fn search(
     let mut found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
     for terms in other_tries(&query.text) {
         if found.is_empty() {
-            filter.terms = terms;
+            filter.terms = viewer.snapshot.with_categories(terms);
             found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
         }
     }
@@ -153,7 +155,7 @@ fn word_of(word: Option<&String>) -> Option<&String> {
 
 fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
     Filter {
-        terms: tokens::query(&query.text, false),
+        terms: viewer.snapshot.with_categories(tokens::query(&query.text, false)),
         categories: category.map(|id| viewer.snapshot.subtree(id)),
         among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
         brand: word_of(query.brand.as_ref()).cloned(),

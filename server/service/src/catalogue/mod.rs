@@ -24,11 +24,12 @@ use domain::pricing::Offer;
 use domain::view::{CategoryNode, Lang};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::catalogue::CategoryRecord;
 use store::offers::{BannerRecord, OfferRecord};
 use store::stores::StoreRecord;
+use store::tokens::{self, Term};
 use store::{Changes, Conn, Store};
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -99,7 +100,12 @@ pub(crate) struct Snapshot {
     /// Safety policies.
     pub terms: Terms,
     rankings: Mutex<Rankings>,
+    /// By which words each category is found, once somebody searches.
+    words: OnceLock<Vec<String>>,
 }
+
+/// Categories that a word of a search may name, the highest first.
+const NAMED_MAX: usize = 32;
 
 /// What sells most in categories of stores, as far as it was asked for.
 type Rankings = HashMap<(StoreId, CategoryId), Arc<ranking::Ranking>>;
@@ -180,6 +186,24 @@ impl Snapshot {
             }
         };
         below.map(node).collect()
+    }
+
+    /// Tells terms of a search which categories they name: the highest of each branch,
+    /// since what is below has its token as well.
+    pub fn with_categories(&self, mut terms: Vec<Term>) -> Vec<Term> {
+        let words = |c: &CategoryRecord| tokens::category_words(&[&c.name_zh, &c.name_en]);
+        let words = self.words.get_or_init(|| self.categories.iter().map(words).collect());
+        for term in &mut terms {
+            let mut level: Vec<usize> = self.children.get(&None).cloned().unwrap_or_default();
+            while !level.is_empty() && term.categories.len() < NAMED_MAX {
+                let (named, others): (Vec<usize>, Vec<usize>) = level.into_iter().partition(|&i| term.hits(&words[i]));
+                term.categories.extend(named.iter().map(|&i| tokens::category(&self.categories[i].code)));
+                let below = |&i: &usize| self.children.get(&Some(self.categories[i].id.clone()));
+                level = others.iter().filter_map(below).flatten().copied().collect();
+            }
+            term.categories.truncate(NAMED_MAX);
+        }
+        terms
     }
 
     /// Offers that run in a store at a time.

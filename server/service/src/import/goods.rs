@@ -69,24 +69,24 @@ impl Planned {
 struct Basis {
     known: HashMap<String, Known>,
     categories: HashMap<String, CategoryRecord>,
-    /// Names of a category and those above it, by code.
-    category_names: HashMap<String, Vec<String>>,
+    /// Codes of a category and those above it, by its own code.
+    category_paths: HashMap<String, Vec<String>>,
 }
 
 impl Basis {
     fn new(known: HashMap<String, Known>, categories: &HashMap<String, CategoryRecord>) -> Self {
         let by_id: HashMap<_, _> = categories.values().map(|c| (&c.id, c)).collect();
-        let names = |category: &CategoryRecord| {
-            let mut names = Vec::new();
+        let path = |category: &CategoryRecord| {
+            let mut codes = Vec::new();
             let mut at = Some(category);
-            while let Some(c) = at.filter(|_| names.len() < 64) {
-                names.extend([c.name_zh.clone(), c.name_en.clone()]);
+            while let Some(c) = at.filter(|_| codes.len() < 32) {
+                codes.push(c.code.clone());
                 at = c.parent.as_ref().and_then(|id| by_id.get(id).copied());
             }
-            names
+            codes
         };
-        let category_names = categories.iter().map(|(code, c)| (code.clone(), names(c))).collect();
-        Self { known, categories: categories.clone(), category_names }
+        let category_paths = categories.iter().map(|(code, c)| (code.clone(), path(c))).collect();
+        Self { known, categories: categories.clone(), category_paths }
     }
 }
 
@@ -96,21 +96,20 @@ fn sku_row(row: &Cells<'_>, basis: &Basis, maker: &mut Maker) -> Cell<SkuIn> {
     let by_weight = record.by_weight;
     let base_unit = row.one_of("base_unit", &["piece", "g"], if by_weight { "g" } else { "piece" })?;
     let policy = row.policy("safety")?;
-    let names = basis.category_names.get(row.raw("category")).map(Vec::as_slice).unwrap_or_default();
+    let path = basis.category_paths.get(row.raw("category")).map(Vec::as_slice).unwrap_or_default();
     let mut all: Vec<&str> = row.record().iter().collect();
-    all.extend(names.iter().map(String::as_str));
+    all.extend(path.iter().map(String::as_str));
     let digest = digest(all.join("\u{1f}").as_bytes());
     let same = basis.known.get(&record.code).is_some_and(|known| known.digest == digest);
-    let tokens = (!same).then(|| tokens_of(&record, names, maker));
+    let tokens = (!same).then(|| tokens_of(&record, path, maker));
     Ok(SkuIn { line: row.line, record, pool_code, base_unit, policy, digest, tokens })
 }
 
-fn tokens_of(sku: &SkuRecord, categories: &[String], maker: &mut Maker) -> Tokens {
-    let mut words: Vec<&str> = categories.iter().map(String::as_str).collect();
-    words.extend([sku.size_zh.as_str(), &sku.size_en]);
+fn tokens_of(sku: &SkuRecord, path: &[String], maker: &mut Maker) -> Tokens {
     maker.index(&Naming {
         names: vec![&sku.brand_zh, &sku.name_zh, &sku.option_zh, &sku.brand_en, &sku.name_en, &sku.option_en],
-        words,
+        words: vec![&sku.size_zh, &sku.size_en],
+        categories: path.iter().map(String::as_str).collect(),
         codes: vec![&sku.barcode, &sku.code],
     })
 }
