@@ -103,6 +103,23 @@ store::on_both! {
         assert_eq!(suggestions[0].link, "/c/milk");
     }
 
+    async fn a_category_is_found_by_its_name_of_today(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let visit = small_shop(&shop).await;
+        assert_eq!(codes(&shop, &visit, search("dairy 光明")).await, ["M3"], "in a category above, and by a brand");
+        assert_eq!(codes(&shop, &visit, search("蔬菜")).await, ["G1"]);
+        let renamed = CATEGORIES.replace("蔬菜,Greens", "时令绿叶,Leaves");
+        let report = import(&shop, &[("categories.csv", &renamed)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        for text in ["时令", "leav", "绿叶 菠菜"] {
+            assert_eq!(codes(&shop, &visit, search(text)).await, ["G1"], "{text}: no SKU was imported anew");
+        }
+        assert_eq!(codes(&shop, &visit, search("greens")).await, Vec::<String>::new());
+        let suggested = shop.suggest(&visit, "leav").await.expect("suggestions");
+        let links: Vec<&str> = suggested.iter().map(|s| s.link.as_str()).collect();
+        assert_eq!(links, ["/c/fresh", "/p/G1"], "the category itself, and what is in it");
+    }
+
     async fn lists_filter_and_sort(store: TestStore) {
         let (shop, _) = shop(&store);
         let visit = small_shop(&shop).await;
