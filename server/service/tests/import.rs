@@ -95,6 +95,18 @@ store::on_both! {
         assert!(shop.default_store().await.is_err(), "nothing was written");
     }
 
+    async fn a_file_that_is_too_large_is_not_read(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = std::fs::File::create(folder.path().join("skus.csv")).expect("a file");
+        // Of zeros that lie nowhere.
+        file.set_len(512 * 1024 * 1024 + 1).expect("a length");
+        let refused = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await.expect_err("too large");
+        let service::Error::User(error) = refused else { panic!("{refused:?}") };
+        assert_eq!(error.code, domain::Code::TooLarge);
+        assert!(error.params["file"].ends_with("skus.csv"), "{error:?}");
+    }
+
     async fn gbk_files_and_changed_rows_are_read(store: TestStore) {
         let (shop, _) = shop(&store);
         import(&shop, &[("stores.csv", STORES), ("categories.csv", CATEGORIES), ("skus.csv", SKUS)]).await;

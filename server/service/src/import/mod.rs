@@ -271,7 +271,8 @@ fn sources(path: &Path) -> Result<Vec<Source>> {
     let read = |file: &std::path::PathBuf| {
         let size = std::fs::metadata(file).map_err(|e| bad(file, e))?.len();
         if size > FILE_MAX {
-            return Err(Error::User(UserError::new(Code::TooLarge).with("max", FILE_MAX)));
+            let error = UserError::new(Code::TooLarge).with("file", file.display()).with("max", FILE_MAX);
+            return Err(Error::User(error));
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Source { name, bytes: std::fs::read(file).map_err(|e| bad(file, e))? })

@@ -6,16 +6,21 @@ use super::table::{Kind, Source, Table, columns_of, digest, kind_of, unreadable}
 use crate::{Error, Result};
 use calamine::{Data, Reader, Xlsx, XlsxError};
 use csv::StringRecord;
+use domain::{Code, UserError};
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::io::{Cursor, Read, Write};
+use zip::ZipArchive;
 
 /// Cells of a row that are looked at.
 const WIDEST: usize = 256;
+/// Bytes that a workbook may unpack to: its texts are kept in memory while it is read.
+const UNPACKED_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Reads the tables of a workbook, one a sheet; empty sheets are left out.
 ///
 /// # Errors
-/// `unreadable` if it is no workbook, or a sheet's kind is not recognised.
+/// `unreadable` if it is no workbook, or a sheet's kind is not recognised; `too_large` if
+/// it unpacks to more than a gigabyte.
 pub(super) fn read(source: &Source) -> Result<Vec<Table>> {
     // The reader's arithmetic gives up on some broken workbooks by a panic.
     std::panic::catch_unwind(|| read_book(source)).unwrap_or_else(|_| Err(unreadable(&source.name, "broken")))
@@ -23,6 +28,10 @@ pub(super) fn read(source: &Source) -> Result<Vec<Table>> {
 
 fn read_book(source: &Source) -> Result<Vec<Table>> {
     let unread = |error: XlsxError| unreadable(&source.name, error);
+    if !unpacks_to(&source.bytes, UNPACKED_MAX) {
+        let error = UserError::new(Code::TooLarge).with("file", &source.name).with("max", UNPACKED_MAX);
+        return Err(Error::User(error));
+    }
     let mut book = Xlsx::new(Cursor::new(source.bytes.as_slice())).map_err(unread)?;
     let names = book.sheet_names();
     let mut tables = Vec::new();
@@ -35,6 +44,37 @@ fn read_book(source: &Source) -> Result<Vec<Table>> {
         tables.extend(reading.end()?);
     }
     if tables.is_empty() { Err(unreadable(&source.name, "empty")) } else { Ok(tables) }
+}
+
+/// Does a workbook unpack to at most so many bytes, all parts together? It is
+/// unpacked to find out: what its parts say of their sizes may be wrong. What
+/// cannot be unpacked counts as nothing; whoever reads it says why.
+fn unpacks_to(bytes: &[u8], max: u64) -> bool {
+    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { return true };
+    let mut sum = Counted(0);
+    for no in 0..archive.len() {
+        let Ok(part) = archive.by_index(no) else { continue };
+        // A part that breaks off counts as far as it went.
+        let _ = std::io::copy(&mut part.take(max + 1 - sum.0), &mut sum);
+        if sum.0 > max {
+            return false;
+        }
+    }
+    true
+}
+
+/// Counts what is written to it.
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A sheet in hand.
@@ -128,5 +168,26 @@ fn text_of(cell: &Data) -> String {
                 format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    #[test]
+    fn a_workbook_that_unpacks_to_too_much_is_not_read() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for part in ["xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"] {
+            zip.start_file(part, SimpleFileOptions::default()).expect("a part");
+            zip.write_all(&[b' '; 100_000]).expect("its text");
+        }
+        let bytes = zip.finish().expect("an archive").into_inner();
+        assert!(bytes.len() < 2_000, "{} bytes", bytes.len());
+        assert!(unpacks_to(&bytes, 200_000));
+        assert!(!unpacks_to(&bytes, 199_999), "both parts count");
+        assert!(!unpacks_to(&bytes, 0));
+        assert!(unpacks_to(b"no archive", 0));
     }
 }
