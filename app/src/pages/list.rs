@@ -13,9 +13,6 @@ use ui::components::{Check, Empty, GoodsGrid, Icon, PageHead, Select};
 use ui::text::{self, lang};
 use ui::tr;
 
-/// The list counts up to here; from there it says "more than".
-const COUNTED: u32 = 1000;
-
 /// `/search?q=…`.
 #[component]
 pub fn SearchPage() -> impl IntoView {
@@ -55,8 +52,8 @@ pub fn Goods(
     let back = here(&visit());
     let shown = skus(&list.cards);
     let (query, pages) = (list.query.clone(), list.pages());
-    let count = if list.total >= COUNTED {
-        tr!(lang, catalogue.found_many, n = COUNTED)
+    let count = if list.more {
+        tr!(lang, catalogue.found_many, n = list.total)
     } else {
         tr!(lang, catalogue.found, n = list.total)
     };

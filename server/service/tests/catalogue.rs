@@ -120,6 +120,49 @@ store::on_both! {
         assert_eq!(links, ["/c/fresh", "/p/G1"], "the category itself, and what is in it");
     }
 
+    async fn a_whole_name_comes_before_what_holds_its_words_and_sells_better(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let visit = small_shop(&shop).await;
+        let mut skus = SKUS.to_owned();
+        for n in 0..30 {
+            skus.push_str(&format!("B{n},B{n},味美有机老牛奶罐头,Milk,百家,Baijia,,milk,1,,1.00,,,,,,\n"));
+        }
+        skus.push_str("Z9,Z9,老味有机牛奶,Old organic milk,百家,Baijia,,milk,1,,1.00,,,,,,\n");
+        let stock: String = (0..30).map(|n| format!("main,B{n},9,-5m,snapshot\n")).collect();
+        let stock = format!("store,pool,on_hand,as_of,kind\n{stock}main,Z9,9,-5m,snapshot\n");
+        let sales: String = (0..30).map(|n| format!("main,B{n},-1d,9,0\n")).collect();
+        let sales = format!("{SALES}{sales}");
+        let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock), ("sales.csv", &sales)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        let typed = "老味有机牛奶";
+        assert_eq!(codes(&shop, &visit, search(typed)).await[0], "Z9");
+        assert_eq!(codes(&shop, &visit, search(&format!("百家 {typed}"))).await[0], "Z9", "with its brand");
+        assert_eq!(codes(&shop, &visit, search("old organic milk")).await, ["Z9"]);
+        assert_eq!(codes(&shop, &visit, search("老味有机")).await.len(), 31, "the others hold its words, too");
+        let suggested = shop.suggest(&visit, typed).await.expect("suggestions");
+        assert_eq!(suggested[0].link, "/p/Z9", "{suggested:?}");
+    }
+
+    async fn what_is_counted_is_all_or_is_said_to_be_less(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let visit = small_shop(&shop).await;
+        let mut skus = SKUS.to_owned();
+        let mut stock = "store,pool,on_hand,as_of,kind\n".to_owned();
+        for n in 0..320 {
+            skus.push_str(&format!("B{n},B{n},花生 {n},Peanut,,,,fresh,1,,1.00,,,,,,\n"));
+            stock.push_str(&format!("main,B{n},9,-5m,snapshot\n"));
+        }
+        let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        let few = shop.list(&visit, search("牛奶")).await.expect("a list");
+        assert_eq!((few.total, few.more), (4, false));
+        let many = shop.list(&visit, search("花生")).await.expect("a list");
+        assert!(many.more && many.total >= 300, "{} and more: {}", many.total, many.more);
+        let cheapest = ListQuery { sort: Sort::PriceUp, ..search("花生") };
+        let all = shop.list(&visit, cheapest).await.expect("a list");
+        assert_eq!((all.total, all.more), (320, false), "by price more are looked at");
+    }
+
     async fn lists_filter_and_sort(store: TestStore) {
         let (shop, _) = shop(&store);
         let visit = small_shop(&shop).await;

@@ -11,7 +11,7 @@
 use crate::conn::{Kind, list};
 use crate::dialect::{self, Part};
 use crate::record::Record;
-use crate::tokens::Term;
+use crate::tokens::{Phrase, Term};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{CategoryId, SkuId, StoreId};
 use domain::view::Sort;
@@ -19,9 +19,10 @@ use domain::{Fen, Millis};
 use sqlx::AssertSqlSafe;
 
 /// Hits of a search that are ranked, among the best sellers and among all goods.
-const HITS: usize = 500;
-/// The same where a filter will leave some out.
-const HITS_FILTERED: usize = 2_000;
+const HITS: usize = 300;
+/// Of all goods, where a filter will leave some out, or others than the best sellers
+/// come first.
+const HITS_OTHERWISE: usize = 2_000;
 /// Where a suggestion looks, until there is enough: among the best sellers, then
 /// in all names, and anywhere only if nothing was found.
 const SUGGESTED: [Limits; 3] = [
@@ -29,6 +30,8 @@ const SUGGESTED: [Limits; 3] = [
     Limits { best: 60, named: 100, worded: 0 },
     Limits { best: 0, named: 0, worded: 100 },
 ];
+/// Where it looks for a phrase by its sound, if the best sellers are not enough.
+const SUGGESTED_PHRASE: Limits = Limits { best: 0, named: 100, worded: 0 };
 /// Goods of categories and deals that are ranked whole.
 const SCOPE_FEW: usize = 2_000;
 /// Best sellers of a store that are looked through for a list of many.
@@ -76,6 +79,8 @@ struct SlimRow {
     price: i64,
     member_price: Option<i64>,
     measure_amount: Option<i64>,
+    /// How many hits of a search were ranked.
+    hits: i64,
 }
 
 impl From<SlimRow> for Slim {
@@ -98,6 +103,8 @@ impl From<SlimRow> for Slim {
 pub struct Filter {
     /// Terms that must all match; none: no search.
     pub terms: Vec<Term>,
+    /// Names that hold this come first ([`crate::tokens::Phrase`]).
+    pub phrase: Option<String>,
     /// In one of these categories; `None`: in any.
     pub categories: Option<Vec<CategoryId>>,
     /// One of these SKUs, or in one of these categories; `None`: any.
@@ -127,15 +134,27 @@ pub enum Size {
     Many,
 }
 
+/// What a list is filled with.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The goods, in the order of the filter.
+    pub goods: Vec<Slim>,
+    /// There are more than these.
+    pub more: bool,
+}
+
 /// SKUs of a store that pass a filter, in its order, at most `limit`.
-pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis, limit: u32) -> Result<Vec<Slim>> {
+pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis, limit: u32) -> Result<Found> {
     let size = size(conn, filter).await?;
     if size == Size::None {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     let (sql, vals) = find_sql(conn.kind(), store, filter, now, limit, size);
     let rows: Vec<SlimRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
-    Ok(rows.into_iter().map(Slim::from).collect())
+    let hits = rows.first().map_or(0, |row| usize::try_from(row.hits).unwrap_or_default());
+    let cut = size == Size::Many || (!filter.terms.is_empty() && hits >= Limits::of(filter).whole());
+    let more = !rows.is_empty() && (cut || rows.len() >= limit as usize);
+    Ok(Found { more, goods: rows.into_iter().map(Slim::from).collect() })
 }
 
 /// Counts as far as it matters: up to one more than few. One statement, or none
@@ -225,23 +244,24 @@ fn find_sql<'a>(
         vals.extend([Val::from(all), Val::from(names)]);
     }
     let cond = condition(filter, &mut vals);
+    let by_phrase = searched && filter.sort == Sort::Relevance;
+    let exact = filter.phrase.as_ref().filter(|_| by_phrase).map(|phrase| exact(phrase, &mut vals));
     let everything = filter.categories.is_none() && filter.among.is_none();
     let hit = match (searched, size) {
-        (true, _) => {
-            let others = if is_narrow(filter) { HITS_FILTERED } else { HITS };
-            Some(hits(kind, &filter.terms, Limits { best: HITS, named: others, worded: others }))
-        }
+        (true, _) => Some(hits(kind, Limits::of(filter))),
         (false, Size::Many) => Some(many_in_scope(filter, &cond)),
         (false, _) => None,
     };
     let (with, from, joined, rank) = match hit {
         Some(hit) => {
             let from = format!("hit CROSS JOIN sku k {IN_STORE}");
-            (format!("WITH hit AS ({hit}) "), from, "k.num = hit.num AND ", "hit.in_names, ")
+            let rank = format!("hit.in_names, {}", exact.unwrap_or_default());
+            (format!("WITH hit AS ({hit}) "), from, "k.num = hit.num AND ", rank)
         }
-        None if everything => (String::new(), "stock s CROSS JOIN sku k".to_owned(), "", ""),
-        None => (String::new(), format!("sku k {IN_STORE}"), "", ""),
+        None if everything => (String::new(), "stock s CROSS JOIN sku k".to_owned(), "", String::new()),
+        None => (String::new(), format!("sku k {IN_STORE}"), "", String::new()),
     };
+    let hits = if searched { "(SELECT COUNT(*) FROM hit)" } else { "CAST(0 AS BIGINT)" };
     let price = if filter.is_member { "COALESCE(k.member_price, k.price)" } else { "k.price" };
     // Where all goods are walked, those that sell alike come as the index has them.
     let sales = if everything && !searched { "s.sales DESC, s.pool_id" } else { "s.sales DESC" };
@@ -254,8 +274,8 @@ fn find_sql<'a>(
     };
     vals.push(Val::from(limit));
     let sql = format!(
-        "{with}SELECT k.id, k.num, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount
-         FROM {from} WHERE {joined}{SAME_POOL} AND {cond} ORDER BY {order}, k.code LIMIT ${}",
+        "{with}SELECT k.id, k.num, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount,
+         {hits} AS hits FROM {from} WHERE {joined}{SAME_POOL} AND {cond} ORDER BY {order}, k.code LIMIT ${}",
         vals.len()
     );
     (sql, vals)
@@ -304,14 +324,30 @@ struct Limits {
     worded: usize,
 }
 
+impl Limits {
+    /// Of a list's search.
+    fn of(filter: &Filter) -> Self {
+        let others = if is_narrow(filter) || !is_by_sales(filter) { HITS_OTHERWISE } else { HITS };
+        Self { best: HITS, named: others, worded: others }.for_terms(&filter.terms)
+    }
+
+    /// What one letter begins is met everywhere, and surely among the best sellers.
+    fn for_terms(self, terms: &[Term]) -> Self {
+        let is_letter = |term: &Term| term.prefix && term.word.chars().nth(1).is_none();
+        if terms.iter().any(is_letter) { Self { named: 0, worded: 0, ..self } } else { self }
+    }
+
+    /// Fewer hits than this are all that there are.
+    fn whole(self) -> usize {
+        if self.worded > 0 { self.worded } else { self.best }
+    }
+}
+
 /// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
 /// ranks: so many of the best sellers that match, in their order, and so many
 /// others. `in_names` is 0 for those whose names hold all terms, else 1. `$3` and
 /// `$4` are its [`dialect::match_params`].
-fn hits(kind: Kind, terms: &[Term], Limits { best, named, worded }: Limits) -> String {
-    // What one letter begins is met everywhere, and surely among the best sellers.
-    let is_letter = |term: &Term| term.prefix && term.word.chars().nth(1).is_none();
-    let (named, worded) = if terms.iter().any(is_letter) { (0, 0) } else { (named, worded) };
+fn hits(kind: Kind, Limits { best, named, worded }: Limits) -> String {
     let parts = [
         (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
         (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
@@ -325,6 +361,16 @@ fn hits(kind: Kind, terms: &[Term], Limits { best, named, worded }: Limits) -> S
     format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
 }
 
+/// `…, ` of an order: names that hold a phrase come first, spaces or not.
+fn exact<'a>(phrase: &str, vals: &mut Vec<Val<'a>>) -> String {
+    vals.push(Val::from(format!("%{phrase}%")));
+    let n = vals.len();
+    format!(
+        "CASE WHEN REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n}
+         THEN 0 ELSE 1 END, "
+    )
+}
+
 /// `column IN (…)`, or what never holds for an empty list.
 fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec<Val<'a>>) -> String {
     let first = vals.len() + 1;
@@ -333,22 +379,37 @@ fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec
     if count == 0 { "1 = 0".to_owned() } else { format!("{column} IN ({})", list(first, count)) }
 }
 
-/// Names of products that match, for suggestions: (code, name in Chinese, name
-/// in English); those found by their name first, what sells most first. One
-/// statement where the best sellers are enough, else two or three.
+/// A product that is suggested: its code, its name in Chinese and in English.
+type Suggested = (String, String, String);
+
+/// Names of products that match, for suggestions; those found by their name first,
+/// among these those that hold the phrase, then what sells most. One statement where
+/// the best sellers are enough, else two to four.
 pub async fn suggest(
     conn: &mut Conn,
     store: &StoreId,
     terms: &[Term],
+    phrase: Option<&Phrase>,
     limit: u32,
-) -> Result<Vec<(String, String, String)>> {
-    let mut found: Vec<(String, String, String)> = Vec::new();
+) -> Result<Vec<Suggested>> {
+    let enough = limit as usize;
+    let mut found: Vec<Suggested> = Vec::new();
     for (no, limits) in SUGGESTED.into_iter().enumerate() {
-        if found.len() >= limit as usize || (no == SUGGESTED.len() - 1 && !found.is_empty()) {
+        if found.len() >= enough || (no == SUGGESTED.len() - 1 && !found.is_empty()) {
             break;
         }
-        let (sql, vals) = suggest_sql(conn.kind(), store, terms, limit, limits);
+        let (sql, vals) = suggest_sql(conn.kind(), store, (terms, phrase), limit, limits);
         found = conn.all(AssertSqlSafe(sql), &vals).await?;
+        let Some(phrase) = phrase.filter(|phrase| no == 0 && found.len() < enough && !phrase.sound.is_empty()) else {
+            continue;
+        };
+        let by_sound = (phrase.sound.as_slice(), Some(phrase));
+        let (sql, vals) = suggest_sql(conn.kind(), store, by_sound, limit, SUGGESTED_PHRASE);
+        let mut named: Vec<Suggested> = conn.all(AssertSqlSafe(sql), &vals).await?;
+        if !named.is_empty() {
+            named.extend(found.into_iter().filter(|best| !named.iter().any(|other| other.0 == best.0)).collect::<Vec<_>>());
+            return Ok(named);
+        }
     }
     Ok(found)
 }
@@ -357,19 +418,21 @@ pub async fn suggest(
 fn suggest_sql<'a>(
     kind: Kind,
     store: &'a StoreId,
-    terms: &[Term],
+    (terms, phrase): (&[Term], Option<&Phrase>),
     limit: u32,
     limits: Limits,
 ) -> (String, Vec<Val<'a>>) {
     let (all, names) = dialect::match_params(kind, terms);
+    let mut vals = vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)];
+    let exact = phrase.map(|phrase| exact(&phrase.text, &mut vals)).unwrap_or_default();
     let sql = format!(
         "WITH hit AS ({})
          SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
          WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
-         ORDER BY hit.in_names, s.sales DESC, k.code LIMIT $2",
-        hits(kind, terms, limits)
+         ORDER BY hit.in_names, {exact}s.sales DESC, k.code LIMIT $2",
+        hits(kind, limits.for_terms(terms))
     );
-    (sql, vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)])
+    (sql, vals)
 }
 
 const POPULAR: &str = "SELECT k.id FROM stock s CROSS JOIN sku k
@@ -420,7 +483,7 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
             all.push(Statement { name, sql, vals });
         }
         for limits in SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
-            let (sql, vals) = suggest_sql(kind, store, &filter.terms, limit, limits);
+            let (sql, vals) = suggest_sql(kind, store, (&filter.terms, None), limit, limits);
             all.push(Statement { name, sql, vals });
         }
     }

@@ -265,7 +265,7 @@ pub fn query(text: &str, loose: bool) -> Vec<Term> {
 /// (牛乃 sounds as 牛奶 does). Names are found by their beginning.
 pub fn query_by_sound(text: &str) -> Vec<Term> {
     let sound = |run: &str| {
-        let sounds: String = run.chars().filter_map(|c| c.to_pinyin().map(Pinyin::plain)).collect();
+        let sounds: String = run.chars().take(SOUNDS_MAX).filter_map(|c| c.to_pinyin().map(Pinyin::plain)).collect();
         Term::new(sounds.replace('ü', "v"), true)
     };
     let runs = runs(text);
@@ -273,6 +273,26 @@ pub fn query_by_sound(text: &str) -> Vec<Term> {
     terms.retain(|term| !term.word.is_empty());
     terms.truncate(TERMS_MAX);
     terms
+}
+
+/// Several words that were typed as they stand in a name, such as a whole name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// Its letters and digits, in lower case.
+    pub text: String,
+    /// What it sounds like, where words stand together: found much sooner than words
+    /// that are each met everywhere. Else nothing.
+    pub sound: Vec<Term>,
+}
+
+/// What was typed as a phrase, if it is more than a word.
+pub fn phrase(text: &str) -> Option<Phrase> {
+    let words = query(text, false);
+    let sound = if has_han(text) { query_by_sound(text) } else { Vec::new() };
+    (words.len() > 1).then(|| Phrase {
+        text: runs(text).into_iter().map(|(_, run)| run).collect(),
+        sound: if sound.len() < words.len() { sound } else { Vec::new() },
+    })
 }
 
 fn latin_term(run: &str) -> Term {
@@ -333,6 +353,17 @@ mod tests {
         let terms = query_by_sound("牛乃 950");
         assert_eq!(terms.iter().map(|t| t.word.as_str()).collect::<Vec<_>>(), ["niunai", "950"]);
         assert!(terms.iter().all(|term| term.hits(&milk)), "{milk:?}");
+    }
+
+    #[test]
+    fn a_whole_name_is_a_phrase() {
+        let long = "老味无添加草莓味火锅底料";
+        let sound = &phrase(long).expect("several words").sound;
+        assert!(sound.iter().all(|term| term.hits(&tokens(&[long]))), "{sound:?}: as long as it is indexed");
+        let milk = phrase("蒙牛 纯牛奶950ML").expect("several words");
+        assert_eq!(milk.text, "蒙牛纯牛奶950ml");
+        assert_eq!(phrase("蒙牛 950").map(|phrase| phrase.sound), Some(vec![]), "no words stand together");
+        assert_eq!(phrase("牛奶"), None);
     }
 
     #[test]

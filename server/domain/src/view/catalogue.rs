@@ -300,8 +300,10 @@ pub struct ProductList {
     pub children: Vec<CategoryNode>,
     /// The goods of this page (at most [`ProductList::PAGE`]).
     pub cards: Vec<ProductCard>,
-    /// How many there are in all (counted up to 1,000).
+    /// How many there are in all, or, if there are `more`, how many can be looked through.
     pub total: u32,
+    /// There are more than `total`.
+    pub more: bool,
     /// Brands to filter by, most frequent first (at most 12).
     pub brands: Vec<String>,
 }

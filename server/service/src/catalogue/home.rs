@@ -23,14 +23,14 @@ impl Shop {
             Vec::new()
         } else {
             let filter = Filter { among: Some(among), in_stock: true, ..Filter::default() };
-            let found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, ROW * 2).await?;
+            let found = store::catalogue::find(&mut conn, &visit.store, &filter, visit.now, ROW * 2).await?.goods;
             found.into_iter().map(|slim| slim.id).collect()
         };
         let bought = match &visit.member {
             Some(member) => store::catalogue::bought(&mut conn, member, ROW).await?,
             None => Vec::new(),
         };
-        let popular = store::catalogue::popular(&mut conn, &visit.store, visit.now, ROW * 2).await?;
+        let popular = store::catalogue::popular(&mut conn, &visit.store, visit.now, ROW * 2).await?.goods;
         let all: Vec<SkuId> = [&deals[..], &bought, &popular].concat();
         let items = store::catalogue::by_id(&mut conn, &visit.store, &all).await?;
         drop(conn);

@@ -10,7 +10,7 @@ use domain::view::{CategoryNode, Lang, ListQuery, ProductList, Sort, Suggestion}
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use store::Conn;
-use store::catalogue::{Filter, SkuInStore, Slim};
+use store::catalogue::{Filter, Found, SkuInStore, Slim};
 use store::tokens::{self, Term};
 
 /// Products that a list holds at most.
@@ -49,11 +49,13 @@ impl Shop {
         let nums: Vec<i64> = if let Some(category) = category.as_ref().filter(|_| is_plain(&query)) {
             let ranking = snapshot.ranking(&mut conn, &visit.store, category, visit.now).await?;
             list.brands = ranking.brands(visit.lang).to_vec();
+            list.more = !ranking.is_whole();
             ranking.places.iter().map(|place| place.num).collect()
         } else {
             let found = search(&mut conn, &viewer, &query, category.as_ref()).await?;
-            list.brands = brands(&found, visit.lang);
-            found.into_iter().map(|slim| slim.num).collect()
+            list.brands = brands(&found.goods, visit.lang);
+            list.more = found.more;
+            found.goods.into_iter().map(|slim| slim.num).collect()
         };
         list.total = u32::try_from(nums.len()).unwrap_or(LIST_MAX);
         list.query = ListQuery { page: query.page.clamp(1, list.pages()), ..query };
@@ -73,14 +75,15 @@ impl Shop {
         }
         let snapshot = self.snapshot().await?;
         let terms = snapshot.with_categories(terms);
+        let phrase = tokens::phrase(text);
         let mut found = category_suggestions(&snapshot, text, visit.lang);
         let mut conn = self.store().read().await?;
         let limit = u32::try_from(SUGGESTIONS_MAX * 2).unwrap_or(20);
-        let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
+        let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, phrase.as_ref(), limit).await?;
         for terms in other_tries(text) {
             if rows.is_empty() {
                 let terms = snapshot.with_categories(terms);
-                rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, limit).await?;
+                rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, None, limit).await?;
             }
         }
         for row in rows {
@@ -107,21 +110,21 @@ async fn search(
     viewer: &Viewer<'_>,
     query: &ListQuery,
     category: Option<&CategoryId>,
-) -> Result<Vec<Slim>> {
+) -> Result<Found> {
     let (store, now) = (&viewer.visit.store, viewer.visit.now);
     let mut filter = filter(query, viewer, category);
     if filter.terms.is_empty() && !query.text.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     let mut found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
     for terms in other_tries(&query.text) {
-        if found.is_empty() {
+        if found.goods.is_empty() {
             filter.terms = viewer.snapshot.with_categories(terms);
             found = store::catalogue::find(conn, store, &filter, now, LIST_MAX).await?;
         }
     }
     if matches!(query.sort, Sort::PriceUp | Sort::PriceDown | Sort::UnitPrice) && !viewer.timed().is_empty() {
-        sort_by_price(viewer, &mut found, query.sort);
+        sort_by_price(viewer, &mut found.goods, query.sort);
     }
     Ok(found)
 }
@@ -156,6 +159,7 @@ fn word_of(word: Option<&String>) -> Option<&String> {
 fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
     Filter {
         terms: viewer.snapshot.with_categories(tokens::query(&query.text, false)),
+        phrase: tokens::phrase(&query.text).map(|phrase| phrase.text),
         categories: category.map(|id| viewer.snapshot.subtree(id)),
         among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
         brand: word_of(query.brand.as_ref()).cloned(),

@@ -66,7 +66,7 @@ impl Snapshot {
             return Ok(kept.clone());
         }
         let filter = Filter { categories: Some(self.subtree(category)), sort: Sort::Sales, ..Filter::default() };
-        let found = store::catalogue::find(conn, store, &filter, now, RANKED_MAX).await?;
+        let found = store::catalogue::find(conn, store, &filter, now, RANKED_MAX).await?.goods;
         let place =
             |slim: &store::catalogue::Slim| self.by_id.get(&slim.category).map(|&leaf| Place { num: slim.num, leaf });
         let ranking = Arc::new(Ranking {
