@@ -30,7 +30,7 @@ impl Shop {
             Some(member) => store::catalogue::bought(&mut conn, member, ROW).await?,
             None => Vec::new(),
         };
-        let popular = store::catalogue::popular(&mut conn, &visit.store, visit.now, ROW * 2).await?.goods;
+        let popular = store::catalogue::popular(&mut conn, &visit.store, visit.now, ROW * 2).await?;
         let all: Vec<SkuId> = [&deals[..], &bought, &popular].concat();
         let items = store::catalogue::by_id(&mut conn, &visit.store, &all).await?;
         drop(conn);
