@@ -95,6 +95,13 @@ store::on_both! {
         assert_eq!(codes(&shop, &visit, search("牛乃")).await, everything, "by their sound, when characters are wrong");
         assert_eq!(codes(&shop, &visit, search("香槟")).await, Vec::<String>::new());
         assert_eq!(codes(&shop, &visit, search("'\"*:|&!")).await, Vec::<String>::new());
+        // Marks between letters: the vowels of some scripts.
+        let rice = SKUS.replace("Pure milk,蒙牛", "ข้าวหอมมะลิ อร่อย,蒙牛");
+        assert_eq!(import(&shop, &[("skus.csv", &rice)]).await.bad().count(), 0);
+        for (typed, found) in [("ข้าวหอมมะลิ", 1), ("อร่อย", 1), ("ข้าวห", 1), ("8\u{5b8}0", 0), ("Ⓐ\u{301}", 0)] {
+            assert_eq!(codes(&shop, &visit, search(typed)).await.len(), found, "{typed}");
+            shop.suggest(&visit, typed).await.expect("suggestions");
+        }
         // T1 has 牛奶 in its name; drinks are found by their category after names.
         assert_eq!(codes(&shop, &visit, search("饮料")).await, ["T1", "W1"]);
         let suggestions = shop.suggest(&visit, "niun").await.expect("suggestions");

@@ -55,3 +55,22 @@ CREATE INDEX sku_pool ON sku (pool_id, active, category_id);
 CREATE INDEX sku_product ON sku (product);
 CREATE INDEX sku_barcode ON sku (barcode);
 CREATE INDEX sku_price ON sku (price, id);
+
+-- Tokens come apart by spaces and in lower case. A tokenizer with a mind of its own
+-- about letters would cut some of them once more: vowels of Hebrew, Thai or Hindi are
+-- marks to it, and letters that are younger than its tables are none.
+CREATE VIRTUAL TABLE sku_search_new USING fts5 (
+    names, words, tokenize = 'ascii', detail = column, columnsize = 0
+);
+INSERT INTO sku_search_new (rowid, names, words) SELECT rowid, names, words FROM sku_search ORDER BY rowid;
+DROP TABLE sku_search;
+ALTER TABLE sku_search_new RENAME TO sku_search;
+INSERT INTO sku_search (sku_search, rank) VALUES ('automerge', 8);
+
+CREATE VIRTUAL TABLE sku_search_top_new USING fts5 (
+    names, words, num UNINDEXED, tokenize = 'ascii', detail = column, columnsize = 0, prefix = '1 2 3'
+);
+INSERT INTO sku_search_top_new (rowid, names, words, num)
+SELECT rowid, names, words, num FROM sku_search_top ORDER BY rowid;
+DROP TABLE sku_search_top;
+ALTER TABLE sku_search_top_new RENAME TO sku_search_top;
