@@ -150,6 +150,22 @@ store::on_both! {
         assert_eq!(suggested[0].link, "/p/Z9", "{suggested:?}");
     }
 
+    async fn a_name_is_found_among_hundreds_that_begin_with_it(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let visit = small_shop(&shop).await;
+        let (mut skus, mut stock) = (SKUS.to_owned(), "store,pool,on_hand,as_of,kind\n".to_owned());
+        let names = (0..320).map(|n| format!("北草草莓味面包 {n}")).chain(["北草草莓 100g".to_owned()]);
+        for (n, name) in names.enumerate() {
+            skus.push_str(&format!("B{n},B{n},{name},Goods,,,,fresh,1,,1.00,,,,,,\n"));
+            stock.push_str(&format!("main,B{n},9,-5m,snapshot\n"));
+        }
+        let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        assert_eq!(codes(&shop, &visit, search("北草草莓")).await[0], "B320");
+        let suggested = shop.suggest(&visit, "北草草莓").await.expect("suggestions");
+        assert_eq!(suggested[0].link, "/p/B320", "{suggested:?}");
+    }
+
     async fn what_is_counted_is_all_or_is_said_to_be_less(store: TestStore) {
         let (shop, _) = shop(&store);
         let visit = small_shop(&shop).await;

@@ -30,7 +30,10 @@ const SUGGESTED: [Limits; 3] = [
     Limits { best: 60, named: 100, worded: 0 },
     Limits { best: 0, named: 0, worded: 100 },
 ];
-/// Where it looks for a phrase by its sound, if the best sellers are not enough.
+/// Names that are looked at because they sound as a phrase does.
+const SAID: usize = 100;
+/// Where a suggestion looks for names that begin as a phrase sounds, if the best
+/// sellers are not enough.
 const SUGGESTED_PHRASE: Limits = Limits { best: 0, named: 100, worded: 0 };
 /// Goods of categories and deals that are ranked whole.
 const SCOPE_FEW: usize = 2_000;
@@ -103,8 +106,8 @@ impl From<SlimRow> for Slim {
 pub struct Filter {
     /// Terms that must all match; none: no search.
     pub terms: Vec<Term>,
-    /// Names that hold this come first ([`crate::tokens::Phrase`]).
-    pub phrase: Option<String>,
+    /// Names that hold this come first.
+    pub phrase: Option<Phrase>,
     /// In one of these categories; `None`: in any.
     pub categories: Option<Vec<CategoryId>>,
     /// One of these SKUs, or in one of these categories; `None`: any.
@@ -244,18 +247,18 @@ fn find_sql<'a>(
         vals.extend([Val::from(all), Val::from(names)]);
     }
     let cond = condition(filter, &mut vals);
-    let by_phrase = searched && filter.sort == Sort::Relevance;
-    let exact = filter.phrase.as_ref().filter(|_| by_phrase).map(|phrase| exact(phrase, &mut vals));
+    let phrase = filter.phrase.as_ref().filter(|_| searched && filter.sort == Sort::Relevance);
+    let (exact, said) = phrase.map(|phrase| named_so(kind, phrase, &mut vals)).unwrap_or_default();
     let everything = filter.categories.is_none() && filter.among.is_none();
     let hit = match (searched, size) {
-        (true, _) => Some(hits(kind, Limits::of(filter))),
+        (true, _) => Some(hits(kind, Limits::of(filter), said)),
         (false, Size::Many) => Some(many_in_scope(filter, &cond)),
         (false, _) => None,
     };
     let (with, from, joined, rank) = match hit {
         Some(hit) => {
             let from = format!("hit CROSS JOIN sku k {IN_STORE}");
-            let rank = format!("hit.in_names, {}", exact.unwrap_or_default());
+            let rank = format!("{exact}hit.in_names, ");
             (format!("WITH hit AS ({hit}) "), from, "k.num = hit.num AND ", rank)
         }
         None if everything => (String::new(), "stock s CROSS JOIN sku k".to_owned(), "", String::new()),
@@ -346,29 +349,41 @@ impl Limits {
 /// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
 /// ranks: so many of the best sellers that match, in their order, and so many
 /// others. `in_names` is 0 for those whose names hold all terms, else 1. `$3` and
-/// `$4` are its [`dialect::match_params`].
-fn hits(kind: Kind, Limits { best, named, worded }: Limits) -> String {
+/// `$4` are its [`dialect::match_params`], `said` the parameter of a phrase's sound.
+fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>) -> String {
     let parts = [
         (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
         (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
         (0, named, dialect::matches(kind, Part::Names, 4), "named"),
         (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
     ];
+    let said = said.map(|param| (1, SAID, dialect::matches(kind, Part::Names, param), "said"));
     let parts: Vec<String> = parts
         .into_iter()
+        .chain(said)
         .map(|(c, limit, sql, name)| format!("SELECT num, {c} AS c FROM ({sql} LIMIT {limit}) AS {name}"))
         .collect();
     format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
 }
 
-/// `…, ` of an order: names that hold a phrase come first, spaces or not.
-fn exact<'a>(phrase: &str, vals: &mut Vec<Val<'a>>) -> String {
-    vals.push(Val::from(format!("%{phrase}%")));
+/// `…, ` of an order: names that are a phrase, or have it between spaces, come first,
+/// then those that hold it, spaces or not. And the parameter of its sound, so that
+/// these names are among the [`hits`] however many hold its words.
+fn named_so<'a>(kind: Kind, phrase: &Phrase, vals: &mut Vec<Val<'a>>) -> (String, Option<usize>) {
+    vals.extend([Val::from(format!("% {} %", phrase.text)), Val::from(format!("%{}%", phrase.text.replace(' ', "")))]);
     let n = vals.len();
-    format!(
-        "CASE WHEN REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n}
-         THEN 0 ELSE 1 END, "
-    )
+    let order = format!(
+        "CASE WHEN ' ' || LOWER(k.brand_zh || ' ' || k.name_zh || ' ' || k.brand_en || ' ' || k.name_en) || ' '
+         LIKE ${} THEN 0
+         WHEN REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n} THEN 1
+         ELSE 2 END, ",
+        n - 1
+    );
+    if phrase.sound.is_empty() {
+        return (order, None);
+    }
+    vals.push(Val::from(dialect::match_params(kind, &phrase.whole_sound()).1));
+    (order, Some(n + 1))
 }
 
 /// `column IN (…)`, or what never holds for an empty list.
@@ -382,8 +397,8 @@ fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec
 /// A product that is suggested: its code, its name in Chinese and in English.
 type Suggested = (String, String, String);
 
-/// Names of products that match, for suggestions; those found by their name first,
-/// among these those that hold the phrase, then what sells most. One statement where
+/// Names of products that match, for suggestions; those that hold the phrase first,
+/// then those found by their name, then what sells most. One statement where
 /// the best sellers are enough, else two to four.
 pub async fn suggest(
     conn: &mut Conn,
@@ -424,13 +439,13 @@ fn suggest_sql<'a>(
 ) -> (String, Vec<Val<'a>>) {
     let (all, names) = dialect::match_params(kind, terms);
     let mut vals = vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)];
-    let exact = phrase.map(|phrase| exact(&phrase.text, &mut vals)).unwrap_or_default();
+    let (exact, said) = phrase.map(|phrase| named_so(kind, phrase, &mut vals)).unwrap_or_default();
     let sql = format!(
         "WITH hit AS ({})
          SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
          WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
-         ORDER BY hit.in_names, {exact}s.sales DESC, k.code LIMIT $2",
-        hits(kind, limits.for_terms(terms))
+         ORDER BY {exact}hit.in_names, s.sales DESC, k.code LIMIT $2",
+        hits(kind, limits.for_terms(terms), said)
     );
     (sql, vals)
 }

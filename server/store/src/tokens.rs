@@ -278,11 +278,18 @@ pub fn query_by_sound(text: &str) -> Vec<Term> {
 /// Several words that were typed as they stand in a name, such as a whole name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// Its letters and digits, in lower case.
+    /// Its letters and digits, in lower case; a space between Chinese and others.
     pub text: String,
-    /// What it sounds like, where words stand together: found much sooner than words
-    /// that are each met everywhere. Else nothing.
+    /// What it sounds like, where words stand together, or nothing. It is found much
+    /// sooner than words that are each met everywhere. Names go on after it.
     pub sound: Vec<Term>,
+}
+
+impl Phrase {
+    /// The sound of names that end with it (but for what is not Chinese).
+    pub fn whole_sound(&self) -> Vec<Term> {
+        self.sound.iter().map(|term| Term::new(term.word.as_str(), false)).collect()
+    }
 }
 
 /// What was typed as a phrase, if it is more than a word.
@@ -290,7 +297,7 @@ pub fn phrase(text: &str) -> Option<Phrase> {
     let words = query(text, false);
     let sound = if has_han(text) { query_by_sound(text) } else { Vec::new() };
     (words.len() > 1).then(|| Phrase {
-        text: runs(text).into_iter().map(|(_, run)| run).collect(),
+        text: runs(text).into_iter().map(|(_, run)| run).collect::<Vec<_>>().join(" "),
         sound: if sound.len() < words.len() { sound } else { Vec::new() },
     })
 }
@@ -361,7 +368,7 @@ mod tests {
         let sound = &phrase(long).expect("several words").sound;
         assert!(sound.iter().all(|term| term.hits(&tokens(&[long]))), "{sound:?}: as long as it is indexed");
         let milk = phrase("蒙牛 纯牛奶950ML").expect("several words");
-        assert_eq!(milk.text, "蒙牛纯牛奶950ml");
+        assert_eq!(milk.text, "蒙牛 纯牛奶 950ml");
         assert_eq!(phrase("蒙牛 950").map(|phrase| phrase.sound), Some(vec![]), "no words stand together");
         assert_eq!(phrase("牛奶"), None);
     }

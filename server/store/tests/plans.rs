@@ -39,7 +39,7 @@ fn filters() -> Vec<(&'static str, Filter)> {
             "a search with filters",
             Filter {
                 terms: tokens::query("niun fresh", false),
-                phrase: Some("niunfresh".to_owned()),
+                phrase: tokens::phrase("纯牛奶 fresh 蒙牛纯"),
                 brand: Some("蒙牛".to_owned()),
                 diet: Some("vegan".to_owned()),
                 without: Some("egg".to_owned()),

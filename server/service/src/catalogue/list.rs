@@ -159,7 +159,7 @@ fn word_of(word: Option<&String>) -> Option<&String> {
 fn filter(query: &ListQuery, viewer: &Viewer<'_>, category: Option<&CategoryId>) -> Filter {
     Filter {
         terms: viewer.snapshot.with_categories(tokens::query(&query.text, false)),
-        phrase: tokens::phrase(&query.text).map(|phrase| phrase.text),
+        phrase: tokens::phrase(&query.text),
         categories: category.map(|id| viewer.snapshot.subtree(id)),
         among: query.deals.then(|| deal_scope(&viewer.snapshot, viewer.timed())),
         brand: word_of(query.brand.as_ref()).cloned(),
