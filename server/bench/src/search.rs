@@ -87,7 +87,7 @@ impl Search {
         let (mut p50, mut p95, mut right) = (Vec::new(), Vec::new(), Vec::new());
         // The first round warms up.
         for round in 0..=common.rounds {
-            let (mut times, mut found, end) = (Times::default(), 0, Instant::now() + ROUND);
+            let (mut times, mut found, end) = (Times::default(), 0_usize, Instant::now() + ROUND);
             for no in 0..self.searches {
                 if no >= LEAST && Instant::now() >= end {
                     break;

@@ -12,6 +12,7 @@ use domain::{Base, Fen, Packs};
 use service::Shop;
 use service::Visit;
 use service::feed::{Batch, BatchKind, Row};
+use std::fmt::Write;
 use store::Lane;
 use support::{guest, import, shop, visit};
 
@@ -132,13 +133,15 @@ store::on_both! {
         let visit = small_shop(&shop).await;
         let mut skus = SKUS.to_owned();
         for n in 0..30 {
-            skus.push_str(&format!("B{n},B{n},味美有机老牛奶罐头,Milk,百家,Baijia,,milk,1,,1.00,,,,,,\n"));
+            writeln!(skus, "B{n},B{n},味美有机老牛奶罐头,Milk,百家,Baijia,,milk,1,,1.00,,,,,,").expect("a String takes all");
         }
         skus.push_str("Z9,Z9,老味有机牛奶,Old organic milk,百家,Baijia,,milk,1,,1.00,,,,,,\n");
-        let stock: String = (0..30).map(|n| format!("main,B{n},9,-5m,snapshot\n")).collect();
-        let stock = format!("store,pool,on_hand,as_of,kind\n{stock}main,Z9,9,-5m,snapshot\n");
-        let sales: String = (0..30).map(|n| format!("main,B{n},-1d,9,0\n")).collect();
-        let sales = format!("{SALES}{sales}");
+        let (mut stock, mut sales) = (STOCK.to_owned(), SALES.to_owned());
+        for n in 0..30 {
+            writeln!(stock, "main,B{n},9,-5m,snapshot").expect("a String takes all");
+            writeln!(sales, "main,B{n},-1d,9,0").expect("a String takes all");
+        }
+        stock.push_str("main,Z9,9,-5m,snapshot\n");
         let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock), ("sales.csv", &sales)]).await;
         assert_eq!(report.bad().count(), 0, "{report:#?}");
         let typed = "老味有机牛奶";
@@ -153,11 +156,11 @@ store::on_both! {
     async fn a_name_is_found_among_hundreds_that_begin_with_it(store: TestStore) {
         let (shop, _) = shop(&store);
         let visit = small_shop(&shop).await;
-        let (mut skus, mut stock) = (SKUS.to_owned(), "store,pool,on_hand,as_of,kind\n".to_owned());
+        let (mut skus, mut stock) = (SKUS.to_owned(), STOCK.to_owned());
         let names = (0..320).map(|n| format!("北草草莓味面包 {n}")).chain(["北草草莓 100g".to_owned()]);
         for (n, name) in names.enumerate() {
-            skus.push_str(&format!("B{n},B{n},{name},Goods,,,,fresh,1,,1.00,,,,,,\n"));
-            stock.push_str(&format!("main,B{n},9,-5m,snapshot\n"));
+            writeln!(skus, "B{n},B{n},{name},Goods,,,,fresh,1,,1.00,,,,,,").expect("a String takes all");
+            writeln!(stock, "main,B{n},9,-5m,snapshot").expect("a String takes all");
         }
         let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await;
         assert_eq!(report.bad().count(), 0, "{report:#?}");
@@ -169,11 +172,10 @@ store::on_both! {
     async fn what_is_counted_is_all_or_is_said_to_be_less(store: TestStore) {
         let (shop, _) = shop(&store);
         let visit = small_shop(&shop).await;
-        let mut skus = SKUS.to_owned();
-        let mut stock = "store,pool,on_hand,as_of,kind\n".to_owned();
+        let (mut skus, mut stock) = (SKUS.to_owned(), STOCK.to_owned());
         for n in 0..320 {
-            skus.push_str(&format!("B{n},B{n},花生 {n},Peanut,,,,fresh,1,,1.00,,,,,,\n"));
-            stock.push_str(&format!("main,B{n},9,-5m,snapshot\n"));
+            writeln!(skus, "B{n},B{n},花生 {n},Peanut,,,,fresh,1,,1.00,,,,,,").expect("a String takes all");
+            writeln!(stock, "main,B{n},9,-5m,snapshot").expect("a String takes all");
         }
         let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await;
         assert_eq!(report.bad().count(), 0, "{report:#?}");

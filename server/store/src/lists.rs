@@ -248,17 +248,17 @@ fn find_sql<'a>(
     }
     let cond = condition(filter, &mut vals);
     let phrase = filter.phrase.as_ref().filter(|_| searched && filter.sort == Sort::Relevance);
-    let (exact, said) = phrase.map(|phrase| named_so(kind, phrase, &mut vals)).unwrap_or_default();
+    let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
     let everything = filter.categories.is_none() && filter.among.is_none();
     let hit = match (searched, size) {
-        (true, _) => Some(hits(kind, Limits::of(filter), said)),
+        (true, _) => Some(hits(kind, Limits::of(filter), named.said)),
         (false, Size::Many) => Some(many_in_scope(filter, &cond)),
         (false, _) => None,
     };
     let (with, from, joined, rank) = match hit {
         Some(hit) => {
             let from = format!("hit CROSS JOIN sku k {IN_STORE}");
-            let rank = format!("{exact}hit.in_names, ");
+            let rank = format!("{}hit.in_names, ", named.order);
             (format!("WITH hit AS ({hit}) "), from, "k.num = hit.num AND ", rank)
         }
         None if everything => (String::new(), "stock s CROSS JOIN sku k".to_owned(), "", String::new()),
@@ -278,7 +278,8 @@ fn find_sql<'a>(
     vals.push(Val::from(limit));
     let sql = format!(
         "{with}SELECT k.id, k.num, k.category_id, k.brand_zh, k.brand_en, k.price, k.member_price, k.measure_amount,
-         {hits} AS hits FROM {from} WHERE {joined}{SAME_POOL} AND {cond} ORDER BY {order}, k.code LIMIT ${}",
+         {hits} AS hits FROM {from} WHERE {joined}{SAME_POOL} AND {cond}{} ORDER BY {order}, k.code LIMIT ${}",
+        named.holds,
         vals.len()
     );
     (sql, vals)
@@ -348,8 +349,9 @@ impl Limits {
 
 /// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
 /// ranks: so many of the best sellers that match, in their order, and so many
-/// others. `in_names` is 0 for those whose names hold all terms, else 1. `$3` and
-/// `$4` are its [`dialect::match_params`], `said` the parameter of a phrase's sound.
+/// others. `in_names` is 0 for those whose names hold all terms, 1 for those of which
+/// they are said otherwise, 2 for names that only sound so. `$3` and `$4` are its
+/// [`dialect::match_params`], `said` the parameter of a phrase's sound.
 fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>) -> String {
     let parts = [
         (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
@@ -357,7 +359,7 @@ fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>)
         (0, named, dialect::matches(kind, Part::Names, 4), "named"),
         (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
     ];
-    let said = said.map(|param| (1, SAID, dialect::matches(kind, Part::Names, param), "said"));
+    let said = said.map(|param| (2, SAID, dialect::matches(kind, Part::Names, param), "said"));
     let parts: Vec<String> = parts
         .into_iter()
         .chain(said)
@@ -366,24 +368,40 @@ fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>)
     format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
 }
 
-/// `…, ` of an order: names that are a phrase, or have it between spaces, come first,
-/// then those that hold it, spaces or not. And the parameter of its sound, so that
-/// these names are among the [`hits`] however many hold its words.
-fn named_so<'a>(kind: Kind, phrase: &Phrase, vals: &mut Vec<Val<'a>>) -> (String, Option<usize>) {
-    vals.extend([Val::from(format!("% {} %", phrase.text)), Val::from(format!("%{}%", phrase.text.replace(' ', "")))]);
-    let n = vals.len();
-    let order = format!(
-        "CASE WHEN ' ' || LOWER(k.brand_zh || ' ' || k.name_zh || ' ' || k.brand_en || ' ' || k.name_en) || ' '
-         LIKE ${} THEN 0
-         WHEN REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n} THEN 1
-         ELSE 2 END, ",
-        n - 1
-    );
-    if phrase.sound.is_empty() {
-        return (order, None);
+/// What a phrase adds to a search's statement.
+#[derive(Debug, Default)]
+struct Named {
+    /// `…, ` of the order: names that are the phrase, or have it between spaces, come
+    /// first, then those that hold it, spaces or not.
+    order: String,
+    /// The parameter of its sound, so that these names are among the [`hits`] however
+    /// many hold its words.
+    said: Option<usize>,
+    /// ` AND …`: what was found by the sound alone holds the phrase.
+    holds: String,
+}
+
+impl Named {
+    fn new(kind: Kind, phrase: &Phrase, vals: &mut Vec<Val<'_>>) -> Self {
+        let squeezed = phrase.text.replace(' ', "");
+        vals.extend([Val::from(format!("% {} %", phrase.text)), Val::from(format!("%{squeezed}%"))]);
+        let n = vals.len();
+        let between = format!(
+            "' ' || LOWER(k.brand_zh || ' ' || k.name_zh || ' ' || k.brand_en || ' ' || k.name_en) || ' ' LIKE ${}",
+            n - 1
+        );
+        let holds =
+            format!("REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n}");
+        let said = (!phrase.sound.is_empty()).then(|| {
+            vals.push(Val::from(dialect::match_params(kind, &phrase.whole_sound()).1));
+            n + 1
+        });
+        Self {
+            order: format!("CASE WHEN {between} THEN 0 WHEN {holds} THEN 1 ELSE 2 END, "),
+            said,
+            holds: format!(" AND (hit.in_names < 2 OR {holds})"),
+        }
     }
-    vals.push(Val::from(dialect::match_params(kind, &phrase.whole_sound()).1));
-    (order, Some(n + 1))
 }
 
 /// `column IN (…)`, or what never holds for an empty list.
@@ -422,7 +440,9 @@ pub async fn suggest(
         let (sql, vals) = suggest_sql(conn.kind(), store, by_sound, limit, SUGGESTED_PHRASE);
         let mut named: Vec<Suggested> = conn.all(AssertSqlSafe(sql), &vals).await?;
         if !named.is_empty() {
-            named.extend(found.into_iter().filter(|best| !named.iter().any(|other| other.0 == best.0)).collect::<Vec<_>>());
+            named.extend(
+                found.into_iter().filter(|best| !named.iter().any(|other| other.0 == best.0)).collect::<Vec<_>>(),
+            );
             return Ok(named);
         }
     }
@@ -439,13 +459,15 @@ fn suggest_sql<'a>(
 ) -> (String, Vec<Val<'a>>) {
     let (all, names) = dialect::match_params(kind, terms);
     let mut vals = vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)];
-    let (exact, said) = phrase.map(|phrase| named_so(kind, phrase, &mut vals)).unwrap_or_default();
+    let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
     let sql = format!(
         "WITH hit AS ({})
          SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
-         WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE
-         ORDER BY {exact}hit.in_names, s.sales DESC, k.code LIMIT $2",
-        hits(kind, limits.for_terms(terms), said)
+         WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE{}
+         ORDER BY {}hit.in_names, s.sales DESC, k.code LIMIT $2",
+        hits(kind, limits.for_terms(terms), named.said),
+        named.holds,
+        named.order
     );
     (sql, vals)
 }

@@ -106,7 +106,15 @@ async fn fill(store: &store::Store) {
                 store::goods::put_skus(conn, skus, Millis(1)).await?;
                 let tokens = |sku: &SkuRecord| {
                     let names = vec![sku.name_zh.as_str(), sku.name_en.as_str()];
-                    (sku.num, tokens::index(&Naming { names, words: vec!["goods"], categories: vec!["goods"], codes: vec![&sku.code] }))
+                    (
+                        sku.num,
+                        tokens::index(&Naming {
+                            names,
+                            words: vec!["goods"],
+                            categories: vec!["goods"],
+                            codes: vec![&sku.code],
+                        }),
+                    )
                 };
                 let rows: Vec<_> = skus.iter().map(|(sku, _)| tokens(sku)).collect();
                 store::dialect::index_skus(conn, &rows, &[]).await?;
