@@ -113,8 +113,11 @@ fn Paid(view: OrderView) -> impl IntoView {
     let lang = lang();
     let label = if view.state.is_paid() || view.refunded.is_positive() {
         tr!(lang, orders.paid_total)
-    } else {
+    } else if view.state == domain::order::State::PendingPayment {
         tr!(lang, orders.to_pay)
+    } else {
+        // Called off before it was paid: nothing is owed.
+        tr!(lang, basket.total)
     };
     let delivery = (view.kind != "pickup").then_some(view.delivery);
     view! {

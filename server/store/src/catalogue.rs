@@ -2,7 +2,8 @@
 //! goods for lists is in [`crate::lists`], writing in [`crate::goods`].
 
 use crate::conn::list;
-pub use crate::lists::{Filter, Found, Slim, find, popular, suggest};
+pub use crate::lists::{Filter, Found, Slim, find, popular};
+pub use crate::search::suggest;
 use crate::record::Record;
 use crate::stock::Stock;
 use crate::{Conn, Result, Val, vals};

@@ -35,6 +35,7 @@ pub mod outbox;
 pub mod payments;
 pub mod places;
 pub mod sandbox;
+mod search;
 pub mod sessions;
 pub mod slots;
 mod spelling;

@@ -1,16 +1,16 @@
-//! Finding goods for lists: categories, searches, deals, suggestions, what sells most.
+//! Finding goods for lists: categories, searches, deals, what sells most.
 //!
 //! A list costs what it shows, not what the catalogue holds. What sells most
 //! is a walk along the index `stock_sales` that stops when enough is found. A
 //! category with few goods is ranked whole. One with [`Size::Many`] is ranked
 //! among the store's best sellers and as many others as fill a list: its best
-//! sellers come first in their order, and its tail is cut. A search looks among
-//! the best sellers first, which have a small index of their own in the order of
-//! their sales, and then takes so many others as fill a list.
+//! sellers come first in their order, and its tail is cut. What a search looks at
+//! stands in `search.rs`.
 
 use crate::conn::{Kind, list};
-use crate::dialect::{self, Part};
+use crate::dialect;
 use crate::record::Record;
+use crate::search::{Limits, Named, hits};
 use crate::tokens::{Phrase, Term};
 use crate::{Conn, Result, Val, vals};
 use domain::ids::{CategoryId, SkuId, StoreId};
@@ -18,23 +18,6 @@ use domain::view::Sort;
 use domain::{Fen, Millis};
 use sqlx::AssertSqlSafe;
 
-/// Hits of a search that are ranked, among the best sellers and among all goods.
-const HITS: usize = 300;
-/// Of all goods, where a filter will leave some out, or others than the best sellers
-/// come first.
-const HITS_OTHERWISE: usize = 2_000;
-/// Where a suggestion looks, until there is enough: among the best sellers, then
-/// in all names, and anywhere only if nothing was found.
-const SUGGESTED: [Limits; 3] = [
-    Limits { best: 60, named: 0, worded: 0 },
-    Limits { best: 60, named: 100, worded: 0 },
-    Limits { best: 0, named: 0, worded: 100 },
-];
-/// Names that are looked at because they sound as a phrase does.
-const SAID: usize = 100;
-/// Where a suggestion looks for names that begin as a phrase sounds, if the best
-/// sellers are not enough.
-const SUGGESTED_PHRASE: Limits = Limits { best: 0, named: 100, worded: 0 };
 /// Goods of categories and deals that are ranked whole.
 const SCOPE_FEW: usize = 2_000;
 /// Best sellers of a store that are looked through for a list of many.
@@ -48,8 +31,8 @@ const BUYABLE: &str = "s.on_hand - s.reserved - s.safety >= k.pack_size
 
 /// `k` with its stock `s` in the store. `CROSS JOIN` keeps SQLite to the order
 /// in which the tables are named; to PostgreSQL it is a join like any other.
-const IN_STORE: &str = "CROSS JOIN stock s";
-const SAME_POOL: &str = "s.store_id = $1 AND s.pool_id = k.pool_id";
+pub(crate) const IN_STORE: &str = "CROSS JOIN stock s";
+pub(crate) const SAME_POOL: &str = "s.store_id = $1 AND s.pool_id = k.pool_id";
 
 /// A SKU as a list sorts and filters it.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +155,7 @@ async fn size(conn: &mut Conn, filter: &Filter) -> Result<Size> {
     })
 }
 
-fn is_by_sales(filter: &Filter) -> bool {
+pub(crate) fn is_by_sales(filter: &Filter) -> bool {
     matches!(filter.sort, Sort::Relevance | Sort::Sales)
 }
 
@@ -312,96 +295,9 @@ fn many_in_scope(filter: &Filter, cond: &str) -> String {
 }
 
 /// Will a filter leave out much of what a search finds?
-fn is_narrow(filter: &Filter) -> bool {
+pub(crate) fn is_narrow(filter: &Filter) -> bool {
     let Filter { categories, among, brand, diet, without, .. } = filter;
     categories.is_some() || among.is_some() || brand.is_some() || diet.is_some() || without.is_some()
-}
-
-/// How many hits of a search are looked at.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    /// Best sellers.
-    best: usize,
-    /// Any goods, by their names.
-    named: usize,
-    /// Any goods, by whatever is said of them.
-    worded: usize,
-}
-
-impl Limits {
-    /// Of a list's search.
-    fn of(filter: &Filter) -> Self {
-        let others = if is_narrow(filter) || !is_by_sales(filter) { HITS_OTHERWISE } else { HITS };
-        Self { best: HITS, named: others, worded: others }.for_terms(&filter.terms)
-    }
-
-    /// What one letter begins is met everywhere, and surely among the best sellers.
-    fn for_terms(self, terms: &[Term]) -> Self {
-        let is_letter = |term: &Term| term.prefix && term.word.chars().nth(1).is_none();
-        if terms.iter().any(is_letter) { Self { named: 0, worded: 0, ..self } } else { self }
-    }
-
-    /// Fewer hits than this are all that there are.
-    fn whole(self) -> usize {
-        if self.worded > 0 { self.worded } else { self.best }
-    }
-}
-
-/// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
-/// ranks: so many of the best sellers that match, in their order, and so many
-/// others. `in_names` is 0 for those whose names hold all terms, 1 for those of which
-/// they are said otherwise, 2 for names that only sound so. `$3` and `$4` are its
-/// [`dialect::match_params`], `said` the parameter of a phrase's sound.
-fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>) -> String {
-    let parts = [
-        (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
-        (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
-        (0, named, dialect::matches(kind, Part::Names, 4), "named"),
-        (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
-    ];
-    let said = said.map(|param| (2, SAID, dialect::matches(kind, Part::Names, param), "said"));
-    let parts: Vec<String> = parts
-        .into_iter()
-        .chain(said)
-        .map(|(c, limit, sql, name)| format!("SELECT num, {c} AS c FROM ({sql} LIMIT {limit}) AS {name}"))
-        .collect();
-    format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
-}
-
-/// What a phrase adds to a search's statement.
-#[derive(Debug, Default)]
-struct Named {
-    /// `…, ` of the order: names that are the phrase, or have it between spaces, come
-    /// first, then those that hold it, spaces or not.
-    order: String,
-    /// The parameter of its sound, so that these names are among the [`hits`] however
-    /// many hold its words.
-    said: Option<usize>,
-    /// ` AND …`: what was found by the sound alone holds the phrase.
-    holds: String,
-}
-
-impl Named {
-    fn new(kind: Kind, phrase: &Phrase, vals: &mut Vec<Val<'_>>) -> Self {
-        let squeezed = phrase.text.replace(' ', "");
-        vals.extend([Val::from(format!("% {} %", phrase.text)), Val::from(format!("%{squeezed}%"))]);
-        let n = vals.len();
-        let between = format!(
-            "' ' || LOWER(k.brand_zh || ' ' || k.name_zh || ' ' || k.brand_en || ' ' || k.name_en) || ' ' LIKE ${}",
-            n - 1
-        );
-        let holds =
-            format!("REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n}");
-        let said = (!phrase.sound.is_empty()).then(|| {
-            vals.push(Val::from(dialect::match_params(kind, &phrase.whole_sound()).1));
-            n + 1
-        });
-        Self {
-            order: format!("CASE WHEN {between} THEN 0 WHEN {holds} THEN 1 ELSE 2 END, "),
-            said,
-            holds: format!(" AND (hit.in_names < 2 OR {holds})"),
-        }
-    }
 }
 
 /// `column IN (…)`, or what never holds for an empty list.
@@ -410,66 +306,6 @@ fn one_of<'a>(column: &str, items: impl Iterator<Item = Val<'a>>, vals: &mut Vec
     vals.extend(items.take(10_000));
     let count = vals.len() + 1 - first;
     if count == 0 { "1 = 0".to_owned() } else { format!("{column} IN ({})", list(first, count)) }
-}
-
-/// A product that is suggested: its code, its name in Chinese and in English.
-type Suggested = (String, String, String);
-
-/// Names of products that match, for suggestions; those that hold the phrase first,
-/// then those found by their name, then what sells most. One statement where
-/// the best sellers are enough, else two to four.
-pub async fn suggest(
-    conn: &mut Conn,
-    store: &StoreId,
-    terms: &[Term],
-    phrase: Option<&Phrase>,
-    limit: u32,
-) -> Result<Vec<Suggested>> {
-    let enough = limit as usize;
-    let mut found: Vec<Suggested> = Vec::new();
-    for (no, limits) in SUGGESTED.into_iter().enumerate() {
-        if found.len() >= enough || (no == SUGGESTED.len() - 1 && !found.is_empty()) {
-            break;
-        }
-        let (sql, vals) = suggest_sql(conn.kind(), store, (terms, phrase), limit, limits);
-        found = conn.all(AssertSqlSafe(sql), &vals).await?;
-        let Some(phrase) = phrase.filter(|phrase| no == 0 && found.len() < enough && !phrase.sound.is_empty()) else {
-            continue;
-        };
-        let by_sound = (phrase.sound.as_slice(), Some(phrase));
-        let (sql, vals) = suggest_sql(conn.kind(), store, by_sound, limit, SUGGESTED_PHRASE);
-        let mut named: Vec<Suggested> = conn.all(AssertSqlSafe(sql), &vals).await?;
-        if !named.is_empty() {
-            named.extend(
-                found.into_iter().filter(|best| !named.iter().any(|other| other.0 == best.0)).collect::<Vec<_>>(),
-            );
-            return Ok(named);
-        }
-    }
-    Ok(found)
-}
-
-/// The statements of [`suggest`].
-fn suggest_sql<'a>(
-    kind: Kind,
-    store: &'a StoreId,
-    (terms, phrase): (&[Term], Option<&Phrase>),
-    limit: u32,
-    limits: Limits,
-) -> (String, Vec<Val<'a>>) {
-    let (all, names) = dialect::match_params(kind, terms);
-    let mut vals = vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)];
-    let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
-    let sql = format!(
-        "WITH hit AS ({})
-         SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
-         WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE{}
-         ORDER BY {}hit.in_names, s.sales DESC, k.code LIMIT $2",
-        hits(kind, limits.for_terms(terms), named.said),
-        named.holds,
-        named.order
-    );
-    (sql, vals)
 }
 
 const POPULAR: &str = "SELECT k.id FROM stock s CROSS JOIN sku k
@@ -519,8 +355,8 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
             let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
             all.push(Statement { name, sql, vals });
         }
-        for limits in SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
-            let (sql, vals) = suggest_sql(kind, store, (&filter.terms, None), limit, limits);
+        for limits in crate::search::SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
+            let (sql, vals) = crate::search::suggest_sql(kind, store, (&filter.terms, None), limit, limits);
             all.push(Statement { name, sql, vals });
         }
     }

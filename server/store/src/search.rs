@@ -1,0 +1,184 @@
+//! Searching: which goods a search looks at and ranks, and suggestions while typing.
+//!
+//! A search looks among the best sellers first, which have a small index of their own
+//! in the order of their sales, and then takes so many others as fill a list. Whole
+//! names are looked for by their sound besides: the words of a name may each be met
+//! everywhere, its sound from one of them on is rare.
+
+use crate::conn::Kind;
+use crate::dialect::{self, Part};
+use crate::lists::{Filter, IN_STORE, SAME_POOL, is_by_sales, is_narrow};
+use crate::tokens::{Phrase, Term};
+use crate::{Conn, Result, Val};
+use domain::ids::StoreId;
+use sqlx::AssertSqlSafe;
+
+/// Hits of a search that are ranked, among the best sellers and among all goods.
+const HITS: usize = 300;
+/// Of all goods, where a filter will leave some out, or others than the best sellers
+/// come first.
+const HITS_OTHERWISE: usize = 2_000;
+/// Where a suggestion looks, until there is enough: among the best sellers, then
+/// in all names, and anywhere only if nothing was found.
+pub(crate) const SUGGESTED: [Limits; 3] = [
+    Limits { best: 60, named: 0, worded: 0 },
+    Limits { best: 60, named: 100, worded: 0 },
+    Limits { best: 0, named: 0, worded: 100 },
+];
+/// Names that are looked at because they sound as a phrase does.
+const SAID: usize = 100;
+/// Where a suggestion looks for names that begin as a phrase sounds, if the best
+/// sellers are not enough.
+const SUGGESTED_PHRASE: Limits = Limits { best: 0, named: 100, worded: 0 };
+
+/// How many hits of a search are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Best sellers.
+    best: usize,
+    /// Any goods, by their names.
+    named: usize,
+    /// Any goods, by whatever is said of them.
+    worded: usize,
+}
+
+impl Limits {
+    /// Of a list's search.
+    pub(crate) fn of(filter: &Filter) -> Self {
+        let others = if is_narrow(filter) || !is_by_sales(filter) { HITS_OTHERWISE } else { HITS };
+        Self { best: HITS, named: others, worded: others }.for_terms(&filter.terms)
+    }
+
+    /// What one letter begins is met everywhere, and surely among the best sellers.
+    fn for_terms(self, terms: &[Term]) -> Self {
+        let is_letter = |term: &Term| term.prefix && term.word.chars().nth(1).is_none();
+        if terms.iter().any(is_letter) { Self { named: 0, worded: 0, ..self } } else { self }
+    }
+
+    /// Fewer hits than this are all that there are.
+    pub(crate) fn whole(self) -> usize {
+        if self.worded > 0 { self.worded } else { self.best }
+    }
+}
+
+/// `hit (num, in_names)`: the body of a CTE with the numbers of SKUs that a search
+/// ranks: so many of the best sellers that match, in their order, and so many
+/// others. `in_names` is 0 for those whose names hold all terms, 1 for those of which
+/// they are said otherwise, 2 for names that only sound so. `$3` and `$4` are its
+/// [`dialect::match_params`], `said` the parameter of a phrase's sound.
+pub(crate) fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>) -> String {
+    let parts = [
+        (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
+        (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
+        (0, named, dialect::matches(kind, Part::Names, 4), "named"),
+        (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
+    ];
+    let said = said.map(|param| (2, SAID, dialect::matches(kind, Part::Names, param), "said"));
+    let parts: Vec<String> = parts
+        .into_iter()
+        .chain(said)
+        .map(|(c, limit, sql, name)| format!("SELECT num, {c} AS c FROM ({sql} LIMIT {limit}) AS {name}"))
+        .collect();
+    format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
+}
+
+/// What a phrase adds to a search's statement.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    /// `…, ` of the order: names that are the phrase, or have it between spaces, come
+    /// first, then those that hold it, spaces or not.
+    pub order: String,
+    /// The parameter of its sound, so that these names are among the [`hits`] however
+    /// many hold its words.
+    pub said: Option<usize>,
+    /// ` AND …`: what was found by the sound alone holds the phrase.
+    pub holds: String,
+}
+
+impl Named {
+    pub(crate) fn new(kind: Kind, phrase: &Phrase, vals: &mut Vec<Val<'_>>) -> Self {
+        let squeezed = phrase.text.replace(' ', "");
+        vals.extend([Val::from(format!("% {} %", phrase.text)), Val::from(format!("%{squeezed}%"))]);
+        let n = vals.len();
+        let between = format!(
+            "' ' || LOWER(k.brand_zh || ' ' || k.name_zh || ' ' || k.brand_en || ' ' || k.name_en) || ' ' LIKE ${}",
+            n - 1
+        );
+        let holds =
+            format!("REPLACE(LOWER(k.brand_zh || k.name_zh || ' ' || k.brand_en || k.name_en), ' ', '') LIKE ${n}");
+        let said = (!phrase.sound.is_empty()).then(|| {
+            vals.push(Val::from(dialect::match_params(kind, &phrase.whole_sound()).1));
+            n + 1
+        });
+        Self {
+            order: format!("CASE WHEN {between} THEN 0 WHEN {holds} THEN 1 ELSE 2 END, "),
+            said,
+            holds: format!(" AND (hit.in_names < 2 OR {holds})"),
+        }
+    }
+}
+
+/// A product that is suggested: its code, its name in Chinese and in English.
+type Suggested = (String, String, String);
+
+/// Names of products that match, for suggestions; those that hold the phrase first,
+/// then those found by their name, then what sells most. One statement where
+/// the best sellers are enough, else two to four.
+pub async fn suggest(
+    conn: &mut Conn,
+    store: &StoreId,
+    terms: &[Term],
+    phrase: Option<&Phrase>,
+    limit: u32,
+) -> Result<Vec<Suggested>> {
+    let enough = limit as usize;
+    let [best, named, worded] = SUGGESTED;
+    let found = ask(conn, store, (terms, phrase), limit, best).await?;
+    if found.len() >= enough {
+        return Ok(found);
+    }
+    if let Some(phrase) = phrase.filter(|phrase| !phrase.sound.is_empty()) {
+        let mut begun = ask(conn, store, (&phrase.sound, Some(phrase)), limit, SUGGESTED_PHRASE).await?;
+        if !begun.is_empty() {
+            let others: Vec<Suggested> = found.into_iter().filter(|one| begun.iter().all(|b| b.0 != one.0)).collect();
+            begun.extend(others);
+            return Ok(begun);
+        }
+    }
+    let found = ask(conn, store, (terms, phrase), limit, named).await?;
+    if found.is_empty() { ask(conn, store, (terms, phrase), limit, worded).await } else { Ok(found) }
+}
+
+async fn ask(
+    conn: &mut Conn,
+    store: &StoreId,
+    typed: (&[Term], Option<&Phrase>),
+    limit: u32,
+    limits: Limits,
+) -> Result<Vec<Suggested>> {
+    let (sql, vals) = suggest_sql(conn.kind(), store, typed, limit, limits);
+    conn.all(AssertSqlSafe(sql), &vals).await
+}
+
+/// A statement of [`suggest`].
+pub(crate) fn suggest_sql<'a>(
+    kind: Kind,
+    store: &'a StoreId,
+    (terms, phrase): (&[Term], Option<&Phrase>),
+    limit: u32,
+    limits: Limits,
+) -> (String, Vec<Val<'a>>) {
+    let (all, names) = dialect::match_params(kind, terms);
+    let mut vals = vec![Val::from(store), Val::from(limit), Val::from(all), Val::from(names)];
+    let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
+    let sql = format!(
+        "WITH hit AS ({})
+         SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
+         WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE{}
+         ORDER BY {}hit.in_names, s.sales DESC, k.code LIMIT $2",
+        hits(kind, limits.for_terms(terms), named.said),
+        named.holds,
+        named.order
+    );
+    (sql, vals)
+}
