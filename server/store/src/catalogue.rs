@@ -3,8 +3,8 @@
 
 use crate::conn::list;
 pub use crate::lists::{Filter, Found, Slim, find, popular};
-pub use crate::search::suggest;
 use crate::record::Record;
+pub use crate::search::suggest;
 use crate::stock::Stock;
 use crate::{Conn, Result, Val, vals};
 use domain::availability::Level;
