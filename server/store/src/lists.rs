@@ -356,7 +356,8 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
             all.push(Statement { name, sql, vals });
         }
         for limits in crate::search::SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
-            let (sql, vals) = crate::search::suggest_sql(kind, store, (&filter.terms, None), limit, limits);
+            let (sql, vals) =
+                crate::search::suggest_sql(kind, store, (&filter.terms, filter.phrase.as_ref()), limit, limits);
             all.push(Statement { name, sql, vals });
         }
     }
