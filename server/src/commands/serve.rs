@@ -80,6 +80,7 @@ impl Serve {
             metrics,
             leptos,
         });
+        tokio::task::spawn_blocking(store::tokens::load);
         let ticker = tokio::spawn(tick(server.clone(), stopped.clone()));
         let courier = tokio::spawn(deliver(shop.clone(), stopped.clone()));
         let done = serve(listener, server, stop, stopped).await;

@@ -29,6 +29,11 @@ const SOUNDS_MAX: usize = 10;
 /// The dictionary: loaded once, when first needed.
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
+/// Loads the dictionary, which takes a tenth of a second or two, before somebody waits for it.
+pub fn load() {
+    LazyLock::force(&JIEBA);
+}
+
 /// The texts of a SKU that it is found by.
 #[derive(Clone, Debug, Default)]
 pub struct Naming<'a> {
