@@ -39,5 +39,8 @@ test('an order is placed, paid, short of a line; another is cancelled', async ({
   await member.post('/api/orders/cancel', { code: cancelled });
   await page.goto(`/orders/${cancelled}`);
   await expect(page.getByRole('main').getByText(t('orders.cancelled'), { exact: true }).first()).toBeVisible();
+  // It was never paid, and nothing is owed.
+  await expect(page.getByRole('main').getByText(t('basket.total'), { exact: true })).toBeVisible();
+  await expect(page.getByRole('main').getByText(t('orders.to_pay'), { exact: true })).toHaveCount(0);
   await member.close();
 });

@@ -355,10 +355,13 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
             let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
             all.push(Statement { name, sql, vals });
         }
-        for limits in crate::search::SUGGESTED.into_iter().filter(|_| !filter.terms.is_empty()) {
-            let (sql, vals) =
-                crate::search::suggest_sql(kind, store, (&filter.terms, filter.phrase.as_ref()), limit, limits);
-            all.push(Statement { name, sql, vals });
+        if !filter.terms.is_empty() {
+            let typed = (filter.terms.as_slice(), filter.phrase.as_ref());
+            let suggested = crate::search::statements(kind, store, typed, limit);
+            all.extend(suggested.into_iter().map(|(sounds, (sql, vals))| {
+                let name = if sounds { "a phrase's sound" } else { name };
+                Statement { name, sql, vals }
+            }));
         }
     }
     let vals = vec![Val::from(store), Val::from(now), Val::from(limit)];

@@ -20,7 +20,7 @@ const HITS: usize = 300;
 const HITS_OTHERWISE: usize = 2_000;
 /// Where a suggestion looks, until there is enough: among the best sellers, then
 /// in all names, and anywhere only if nothing was found.
-pub(crate) const SUGGESTED: [Limits; 3] = [
+const SUGGESTED: [Limits; 3] = [
     Limits { best: 60, named: 0, worded: 0 },
     Limits { best: 60, named: 100, worded: 0 },
     Limits { best: 0, named: 0, worded: 100 },
@@ -161,7 +161,7 @@ async fn ask(
 }
 
 /// A statement of [`suggest`].
-pub(crate) fn suggest_sql<'a>(
+fn suggest_sql<'a>(
     kind: Kind,
     store: &'a StoreId,
     (terms, phrase): (&[Term], Option<&Phrase>),
@@ -181,4 +181,18 @@ pub(crate) fn suggest_sql<'a>(
         named.order
     );
     (sql, vals)
+}
+
+/// All statements of [`suggest`], and of each whether it looks for the phrase's sound.
+#[cfg(feature = "testing")]
+pub(crate) fn statements<'a>(
+    kind: Kind,
+    store: &'a StoreId,
+    (terms, phrase): (&[Term], Option<&Phrase>),
+    limit: u32,
+) -> Vec<(bool, (String, Vec<Val<'a>>))> {
+    let by_terms =
+        SUGGESTED.into_iter().map(|limits| (false, suggest_sql(kind, store, (terms, phrase), limit, limits)));
+    let by_sound = phrase.map(|said| (true, suggest_sql(kind, store, (&said.sound, phrase), limit, SUGGESTED_PHRASE)));
+    by_terms.chain(by_sound).collect()
 }

@@ -10,7 +10,7 @@
 //! A category and those above it stand in the index by one token each, made of
 //! their codes ([`category`]), not by the words of their names: there are few
 //! categories, so a query is told which of them its words name
-//! ([`Term::categories`]). So the index is half as large, and a category that gets
+//! ([`Term::categories`]). So the index is a third smaller, and a category that gets
 //! another name is found by it at once.
 
 use jieba_rs::Jieba;

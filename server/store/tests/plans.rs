@@ -158,7 +158,7 @@ store::on_both! {
         let (filters, main) = (filters(), StoreId::trusted("main"));
         let mut conn = store.read().await.expect("a connection");
         let mut lists: BTreeMap<(&str, bool), Vec<Vec<String>>> = BTreeMap::new();
-        for statement in statements(conn.kind(), &main, &filters).into_iter().filter(|s| !["a size", "goods by number"].contains(&s.name)) {
+        for statement in statements(conn.kind(), &main, &filters).into_iter().filter(|s| !["a size", "goods by number", "a phrase's sound"].contains(&s.name)) {
             let rows: Vec<(String,)> = conn.all(AssertSqlSafe(statement.sql.clone()), &statement.vals).await.expect("rows");
             let suggests = statement.sql.contains("SELECT k.code, k.name_zh, k.name_en");
             let rows = rows.into_iter().map(|(id,)| id).collect();
