@@ -12,15 +12,17 @@ use crate::{calendar, local};
 use domain::Millis;
 use domain::ids::StoreId;
 use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use futures::FutureExt;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use store::Lane;
-use store::outbox::{self, JobRow, OutboxRow};
+use store::outbox::{self, CLOCKS_MS, JobRow, OutboxRow};
 use store::slots::{self, SlotRow, TemplateRow};
 
 /// A claimed task falls due again if its server dies.
 const LEASE_MS: i64 = 60 * SECOND_MS;
-/// Tries of a task before it is given up and staff must look.
+/// Tries of a task before it is given up, or said to hang, and staff must look.
 const TRIES: i64 = 12;
 
 /// What a run of the jobs did.
@@ -56,16 +58,22 @@ impl Shop {
     /// Runs everything that is due, once. A job that fails is logged and does
     /// not keep the others from running.
     pub async fn run_due(&self, now: Millis) -> Ran {
+        // A job is told the time at which it begins: those before it may have taken long.
+        let began = self.now();
+        let at = || now.plus(self.now().since(began).max(0));
         let ran = Ran {
-            expired: logged("expire_holds", self.expire_holds(now).await),
-            outbox: logged("outbox", self.run_outbox(now).await),
-            callbacks: logged("sandbox_callbacks", self.deliver_callbacks(now).await),
-            polled: logged("poll_payments", self.poll_payments(now).await),
+            expired: logged("expire_holds", self.expire_holds(at())).await,
+            outbox: logged("outbox", self.run_outbox(at())).await,
+            callbacks: logged("sandbox_callbacks", self.deliver_callbacks(at())).await,
+            polled: logged("poll_payments", self.poll_payments(at())).await,
         };
-        if let Err(error) = self.run_periodic(now).await {
-            tracing::error!(%error, job = "periodic", "a job failed");
-        }
+        logged("periodic", self.run_periodic(at())).await;
         ran
+    }
+
+    /// Runs the outbox for somebody who waits; a failure is logged.
+    pub async fn deliver_now(&self) {
+        logged("outbox", self.run_outbox(self.now())).await;
     }
 
     async fn run_periodic(&self, now: Millis) -> Result<()> {
@@ -166,15 +174,25 @@ impl Shop {
             .await?;
         // One after another: a payment is opened before it is closed.
         let taken = due.len();
-        for task in due {
-            if self.now().since(now) > LEASE_MS / 2 {
-                // Too late to be sure that the rest is still this server's: it falls due again.
-                break;
+        let began = self.now();
+        let mut due = due.into_iter();
+        while let Some(task) = due.next() {
+            if self.now().since(began) > LEASE_MS / 2 {
+                // Too late to be sure that the rest stays this server's.
+                return self.give_back(std::iter::once(task).chain(due).collect(), now).await.map(|()| taken);
             }
             let done = self.do_task(&task, now).await;
             self.end_task(task, done, now).await?;
         }
         Ok(taken)
+    }
+
+    /// Leaves tasks that nobody worked on to whoever comes next.
+    async fn give_back(&self, tasks: Vec<OutboxRow>, now: Millis) -> Result<()> {
+        let work = self.store().write(Lane::Background, (tasks, now), |conn, (tasks, now)| {
+            Box::pin(async move { Ok::<(), Error>(outbox::give_back(conn, tasks, *now).await?) })
+        });
+        work.await
     }
 
     async fn do_task(&self, task: &OutboxRow, now: Millis) -> Result<()> {
@@ -189,12 +207,16 @@ impl Shop {
     async fn end_task(&self, task: OutboxRow, done: Result<()>, now: Millis) -> Result<()> {
         let (error, due) = match &done {
             Ok(()) => (None, None),
+            // Money that is owed is never given up: whoever looks is told that it hangs.
+            Err(error) if task.tries >= TRIES && task.kind == "refund" => {
+                tracing::error!(%error, task = task.key, tries = task.tries, "a refund hangs");
+                metrics::counter!("zaijia_refund_failures_total").increment(1);
+                self.refund_hangs(&task.payload, now).await?;
+                (Some(error.to_string()), Some(now.plus(HOUR_MS)))
+            }
             Err(error) if task.tries >= TRIES => {
                 tracing::error!(%error, task = task.key, tries = task.tries, "a task of the outbox was given up");
                 metrics::counter!("zaijia_outbox_dead_total").increment(1);
-                if task.kind == "refund" {
-                    self.give_up_refund(&task.payload, now).await?;
-                }
                 (Some(error.to_string()), None)
             }
             Err(error) => {
@@ -219,17 +241,25 @@ impl Shop {
 
 /// May a periodic job be claimed, as far as can be seen without claiming?
 fn is_due(row: &JobRow, now: Millis, every_ms: i64) -> bool {
-    let done = row.done_at > now.plus(-every_ms).0 && row.done_at <= now.0;
-    let held = row.until_at > now.0 && row.until_at <= now.plus(JOB_LEASE_MS).0;
+    let done = row.done_at > now.plus(-every_ms).0 && row.done_at <= now.plus(CLOCKS_MS).0;
+    let held = row.until_at > now.0 && row.until_at <= now.plus(JOB_LEASE_MS + CLOCKS_MS).0;
     !done && !held
 }
 
-/// The count that a job answers, or 0 with an entry in the log.
-fn logged(job: &'static str, result: Result<usize>) -> usize {
-    result.unwrap_or_else(|error| {
-        tracing::error!(%error, job, "a job failed");
-        0
-    })
+/// What a job answers; if it failed, nothing and an entry in the log. A job that
+/// panics is a defect, and keeps no other from running.
+async fn logged<T: Default>(job: &'static str, work: impl Future<Output = Result<T>>) -> T {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => {
+            tracing::error!(%error, job, "a job failed");
+            T::default()
+        }
+        Err(_) => {
+            tracing::error!(job, "a job panicked");
+            T::default()
+        }
+    }
 }
 
 /// 2 s after the first try, then twice as long each time, up to an hour.
@@ -297,6 +327,8 @@ mod tests {
         assert!(is_due(&row(-MINUTE_MS, 0), now, MINUTE_MS));
         assert!(!is_due(&row(-HOUR_MS, SECOND_MS), now, MINUTE_MS), "another server has it");
         assert!(is_due(&row(-HOUR_MS, -SECOND_MS), now, MINUTE_MS), "that server died");
+        assert!(!is_due(&row(SECOND_MS, 0), now, MINUTE_MS), "done by a server whose clock is ahead");
+        assert!(!is_due(&row(-HOUR_MS, JOB_LEASE_MS + SECOND_MS), now, MINUTE_MS), "such a server has it");
         assert!(is_due(&row(HOUR_MS, HOUR_MS), now, MINUTE_MS), "the clock went back");
     }
 

@@ -210,7 +210,8 @@ impl Shop {
     /// # Errors
     /// The database's.
     pub async fn expire_counts(&self, now: Millis) -> Result<u64> {
-        let since = self.catalogue_cache().swap_counts_told(now).max(now.plus(-DAY_MS));
+        let told = &self.catalogue_cache().counts_told;
+        let since = told.get().max(now.plus(-DAY_MS));
         let mut conn = self.store().read().await?;
         let pools = store::stock::ran_out(&mut conn, since, now).await?;
         drop(conn);
@@ -226,6 +227,8 @@ impl Shop {
             });
             write.await?;
         }
+        // Not before it is written: if that fails, the next call tells them.
+        told.set(now);
         Ok(count)
     }
 

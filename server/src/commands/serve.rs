@@ -186,9 +186,7 @@ async fn deliver(shop: Shop, mut stopped: watch::Receiver<bool>) {
             () = live::stopping(&mut stopped) => return,
             () = shop.outbox_woken() => {}
         }
-        if let Err(error) = shop.run_outbox(shop.now()).await {
-            tracing::error!(%error, job = "outbox", "a job failed");
-        }
+        shop.deliver_now().await;
     }
 }
 

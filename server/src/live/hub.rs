@@ -4,18 +4,23 @@
 use super::rounds::Shared;
 use super::topic::{Key, Topic};
 use domain::ids::{PoolId, SkuId, StoreId};
+use futures::FutureExt;
 use service::Shop;
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use store::conn::Touched;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// SKUs that are computed together.
 const TOGETHER: usize = 200;
 /// Commits within this time are answered together.
 const GATHER: Duration = Duration::from_millis(40);
+/// Goods that are watched are computed anew after this time, touched or not.
+const MINUTE: Duration = Duration::from_secs(60);
 /// What could not be computed is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -77,12 +82,31 @@ impl Hub {
         Self { shop, shared, pools: Pools::default() }
     }
 
-    /// Runs until the server stops; then all streams end.
+    /// Runs until the server stops; then all streams end. A panic is a defect,
+    /// after which everything that is watched is computed anew.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        while AssertUnwindSafe(self.rounds(&mut stop)).catch_unwind().await.is_err() {
+            tracing::error!("the hub of the live stream panicked");
+            tokio::time::sleep(AGAIN).await;
+            self.pools = Pools::default();
+            let all = self.shared.topics().all();
+            self.shared.ask(all);
+        }
+        self.shared.stop();
+    }
+
+    async fn rounds(&mut self, stop: &mut watch::Receiver<bool>) {
         let mut changes = self.shop.store().changes();
+        let mut minute = tokio::time::interval_at(Instant::now() + MINUTE, MINUTE);
+        minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = super::stopping(&mut stop) => break,
+                () = super::stopping(stop) => break,
+                // A level is worth less as it grows older, though nobody touches it.
+                _ = minute.tick() => {
+                    let goods = self.shared.topics().stock();
+                    self.compute(goods).await;
+                }
                 () = self.shared.asked() => {
                     let fresh = self.shared.take_fresh();
                     self.compute(fresh).await;
@@ -107,7 +131,6 @@ impl Hub {
                 }
             }
         }
-        self.shared.stop();
     }
 
     /// The topics that are watched and were touched.
@@ -123,7 +146,7 @@ impl Hub {
         let mut touched: Vec<Arc<Topic>> =
             gathered.orders.iter().filter_map(|code| topics.get(&Key::Order(code.clone()))).collect();
         if gathered.catalogue || self.pools.known.is_empty() {
-            touched.extend(topics.all().into_iter().filter(|topic| matches!(topic.key, Key::Stock(..))));
+            touched.extend(topics.stock());
             return touched;
         }
         for (store, pools) in &gathered.pools {

@@ -159,6 +159,11 @@ impl Topics {
         self.0.values().map(|entry| Arc::clone(&entry.topic)).collect()
     }
 
+    /// The topics of goods.
+    pub(super) fn stock(&self) -> Vec<Arc<Topic>> {
+        self.all().into_iter().filter(|topic| matches!(topic.key, Key::Stock(..))).collect()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -16,7 +16,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 /// A parameter of a statement. Absent values keep their type, as PostgreSQL wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -234,6 +236,19 @@ macro_rules! bound {
 /// Values of one statement's rows, at most.
 const VALUES_MAX: usize = 25_000;
 
+/// PostgreSQL ends a statement after half a minute by itself: where no answer came
+/// until then, there is nobody at the other end of the line any more.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// An answer of PostgreSQL; a connection that owes one is used no more.
+fn in_time<T>(c: &mut PoolConnection<Postgres>, answer: std::result::Result<sqlx::Result<T>, Elapsed>) -> Result<T> {
+    if let Ok(answer) = answer {
+        return Ok(answer?);
+    }
+    c.close_on_drop();
+    Err(Error::Unavailable("it does not answer".to_owned()))
+}
+
 fn record<T: Record>(row: &PgRow) -> Result<T> {
     T::read(row, &mut 0)
 }
@@ -278,7 +293,8 @@ impl Conn {
             }
             Inner::Postgres(c) => {
                 let _timed = Timed::of(statements, sql.as_str());
-                Ok(bound!(sql, vals).execute(&mut **c).await?.rows_affected())
+                let answer = timeout(DEADLINE, bound!(sql, vals).execute(&mut **c)).await;
+                Ok(in_time(c, answer)?.rows_affected())
             }
         }
     }
@@ -314,8 +330,8 @@ impl Conn {
             }
             Inner::Postgres(c) => {
                 let _timed = Timed::of(statements, sql.as_str());
-                let rows = bound!(sql, vals).fetch_all(&mut **c).await?;
-                rows.iter().map(record).collect()
+                let answer = timeout(DEADLINE, bound!(sql, vals).fetch_all(&mut **c)).await;
+                in_time(c, answer)?.iter().map(record).collect()
             }
         }
     }
@@ -327,8 +343,8 @@ impl Conn {
         match &mut self.inner {
             Inner::Sqlite(c) => Ok(c.rows(sql.as_str(), vals, 1)?.pop()),
             Inner::Postgres(c) => {
-                let row = bound!(sql, vals).fetch_optional(&mut **c).await?;
-                row.as_ref().map(record).transpose()
+                let answer = timeout(DEADLINE, bound!(sql, vals).fetch_optional(&mut **c)).await;
+                in_time(c, answer)?.as_ref().map(record).transpose()
             }
         }
     }
@@ -351,7 +367,10 @@ impl Conn {
     pub(crate) async fn raw(&mut self, sql: &'static str) -> Result<()> {
         match &mut self.inner {
             Inner::Sqlite(c) => c.raw(sql),
-            Inner::Postgres(c) => Ok(sqlx::raw_sql(sql).execute(&mut **c).await.map(|_| ())?),
+            Inner::Postgres(c) => {
+                let answer = timeout(DEADLINE, sqlx::raw_sql(sql).execute(&mut **c)).await;
+                in_time(c, answer).map(|_| ())
+            }
         }
     }
 
@@ -372,6 +391,12 @@ impl Conn {
         self.raw("ROLLBACK TO SAVEPOINT u").await?;
         self.savepoint = Savepoint::Fresh;
         Ok(())
+    }
+
+    /// Commits. The savepoint is let go of first, which fails where the transaction is
+    /// void: PostgreSQL's COMMIT would undo everything then, and call it a success.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        self.raw(if self.savepoint == Savepoint::None { "COMMIT" } else { "RELEASE SAVEPOINT u; COMMIT" }).await
     }
 
     /// Notes that a pool's level or terms changed; open pages hear of it after the commit.

@@ -9,8 +9,8 @@ pub enum Error {
     /// A unique or check constraint said no; its name (PostgreSQL) or columns (SQLite).
     #[error("constraint {0}")]
     Constraint(String),
-    /// The waiting queue of the writer is full: come back later.
-    #[error("the writer's queue is full")]
+    /// The waiting queue of the writer is full, or others held for too long what is needed: come back later.
+    #[error("the database is busy")]
     Busy,
     /// Two transactions were in each other's way; the writer tries again by itself.
     #[error("serialization failure")]
@@ -38,6 +38,9 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::Database(db) => {
                 if matches!(db.code().as_deref(), Some("40001" | "40P01")) {
                     return Self::Conflict(error.into());
+                }
+                if db.code().as_deref() == Some(LOCKED_FOR_LONG) {
+                    return Self::Busy;
                 }
                 if db.is_unique_violation() || db.is_check_violation() {
                     let name = db.constraint().map_or_else(|| db.message().to_owned(), str::to_owned);
@@ -79,6 +82,9 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+/// PostgreSQL's code for a lock that was not to be had within `lock_timeout`.
+const LOCKED_FOR_LONG: &str = "55P03";
+
 impl Error {
     /// Would the same work go well if it were done anew?
     pub fn is_conflict(&self) -> bool {
@@ -92,10 +98,11 @@ impl Error {
 }
 
 /// Does this code of PostgreSQL say that it cannot work at present, though
-/// nothing is wrong with what it was asked? A broken connection (08), no more
-/// room, memory or connections (53), a shutdown or a cut (57P), a failing disk (58).
+/// nothing is wrong with what it was asked? A broken connection (08), a transaction
+/// that was left alone for too long (25P03), no more room, memory or connections
+/// (53), a shutdown or a cut (57P), a failing disk (58).
 fn is_for_a_while(code: &str) -> bool {
-    ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
+    ["08", "25P03", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
 }
 
 #[cfg(test)]
@@ -105,7 +112,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_no_defect() {
         // PostgreSQL: full, out of connections, shutting down, no write, cut off.
-        for code in ["53100", "53300", "57P01", "58030", "08006"] {
+        for code in ["53100", "53300", "57P01", "58030", "08006", "25P03"] {
             assert!(is_for_a_while(code), "{code}");
         }
         // Mistakes in statements and what constraints say stay what they are; so does a statement that took too long.

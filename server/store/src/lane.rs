@@ -31,6 +31,8 @@ const BATCH_MAX: usize = 500;
 const TOGETHER_MAX: usize = 64;
 /// Tries of a unit that ran into a serialization failure.
 const TRIES: u32 = 5;
+/// A connection of PostgreSQL is closed without its goodbye after this time.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// A unit that takes longer is a defect and is logged.
 const SLOW_UNIT: Duration = Duration::from_millis(250);
 
@@ -145,10 +147,11 @@ where
     let mut tried = 0;
     loop {
         tried += 1;
-        let result = match conn.begin_unit().await {
-            Ok(()) => work(conn, input).await,
-            Err(error) => Err(E::from(error)),
-        };
+        if let Err(error) = conn.begin_unit().await {
+            // The savepoint that stands may still be that of the unit before: nothing can be undone alone.
+            return (Err(E::from(error)), Err(Lost));
+        }
+        let result = work(conn, input).await;
         let Err(error) = result else {
             conn.stands += 1;
             return (result, Ok(()));
@@ -280,26 +283,19 @@ impl LaneTask {
     /// One transaction: takes off those who were served. Who must wait for the next one stays.
     async fn batch_and_answer(&self, waiting: &mut VecDeque<Wait>) {
         let mut answers: Vec<Answer> = Vec::new();
-        let outcome = self.batch(waiting, &mut answers).await;
-        if outcome.is_err() {
-            // Whoever was not served when the batch failed is dropped and hears of that.
-            waiting.clear();
+        let (touched, done) = self.batch(waiting, &mut answers).await;
+        if !touched.is_empty() {
+            self.news.committed();
+            // No listener is no error.
+            let _ = self.changes.send(Arc::new(touched));
         }
         let size = answers.len();
-        let failed = match outcome {
-            Ok(touched) => {
-                if !touched.is_empty() {
-                    self.news.committed();
-                    // No listener is no error.
-                    let _ = self.changes.send(Arc::new(touched));
-                }
-                None
-            }
-            Err(error) => {
-                tracing::error!(lane = self.lane, %error, units = size, "a batch was not committed");
-                Some(error.to_string())
-            }
-        };
+        let failed = done.err().map(|error| {
+            // Whoever was not served when the batch failed is dropped and hears of that.
+            waiting.clear();
+            tracing::error!(lane = self.lane, %error, units = size, "a batch was not committed");
+            error.to_string()
+        });
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 units")]
         metrics::histogram!("zaijia_writer_batch_units").record(size as f64);
         for answer in answers {
@@ -307,21 +303,33 @@ impl LaneTask {
         }
     }
 
-    async fn batch(&self, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> Result<Touched> {
-        let mut conn = self.begin().await?;
+    /// Whether it was committed, and what it touched if it was or may have been.
+    async fn batch(&self, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> (Touched, Result<()>) {
+        let mut touched = Touched::default();
+        let mut conn = match self.begin().await {
+            Ok(conn) => conn,
+            Err(error) => return (touched, Err(error)),
+        };
         let started = Instant::now();
         // A unit that panics is a defect; the lane goes on, on another connection.
         let ran = AssertUnwindSafe(self.units(&mut conn, waiting, answers)).catch_unwind().await;
         let ran = ran.unwrap_or_else(|_| Err(Error::Unavailable("a unit of work panicked".to_owned())));
+        let done = match ran {
+            Ok(()) => {
+                // Where the answer to COMMIT is lost, it may be done: who is told looks for himself.
+                touched = std::mem::take(&mut conn.touched);
+                conn.commit().await
+            }
+            Err(error) => Err(error),
+        };
         metrics::histogram!("zaijia_writer_batch_seconds").record(started.elapsed().as_secs_f64());
-        if let Err(error) = ran {
+        if done.is_err() {
             discard(conn).await;
-            return Err(error);
         }
-        Ok(std::mem::take(&mut conn.touched))
+        (touched, done)
     }
 
-    /// Runs those who wait, until one of them must wait for the next transaction, and commits.
+    /// Runs those who wait, until one of them must wait for the next transaction.
     async fn units(&self, conn: &mut Conn, waiting: &mut VecDeque<Wait>, answers: &mut Vec<Answer>) -> Result<()> {
         while let Some(next) = waiting.pop_front() {
             let unit_started = Instant::now();
@@ -346,8 +354,7 @@ impl LaneTask {
                 break;
             }
         }
-        self.news.note(conn).await?;
-        conn.raw("COMMIT").await
+        self.news.note(conn).await
     }
 
     async fn begin(&self) -> Result<Conn> {
@@ -383,7 +390,10 @@ fn others(waiting: &mut VecDeque<Wait>, of: TypeId) -> Vec<Box<dyn Any + Send>> 
 async fn discard(conn: Conn) {
     let closed = match conn.inner {
         Inner::Sqlite(c) => c.discard(),
-        Inner::Postgres(c) => c.close().await.map_err(Error::from),
+        Inner::Postgres(c) => match tokio::time::timeout(GOODBYE, c.close()).await {
+            Ok(closed) => closed.map_err(Error::from),
+            Err(_) => Err(Error::Unavailable("no goodbye".to_owned())),
+        },
     };
     if let Err(error) = closed {
         tracing::debug!(%error, "closing a lost connection");

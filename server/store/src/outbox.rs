@@ -9,6 +9,7 @@
 
 use crate::{Conn, Result, Val, due, vals};
 use domain::Millis;
+use domain::time::MINUTE_MS;
 
 /// A row of the outbox. States: `waiting`, `done`, `dead` (given up; staff must look).
 #[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
@@ -72,6 +73,15 @@ pub async fn failed(conn: &mut Conn, row: &OutboxRow, error: &str, due: Option<M
     Ok(())
 }
 
+/// Gives rows back that were claimed and not worked on: they are due at `now`, and the try does not count.
+pub async fn give_back(conn: &mut Conn, rows: &[OutboxRow], now: Millis) -> Result<()> {
+    for row in rows {
+        let sql = "UPDATE outbox SET tries = tries - 1, due_at = $3 WHERE id = $1 AND state = 'waiting' AND tries = $2";
+        conn.exec(sql, vals![&row.id, row.tries, now]).await?;
+    }
+    Ok(())
+}
+
 /// A periodic job: who has it, and when it was done.
 #[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct JobRow {
@@ -85,6 +95,9 @@ pub struct JobRow {
     pub done_at: i64,
 }
 
+/// The clocks of two servers differ by less.
+pub const CLOCKS_MS: i64 = MINUTE_MS;
+
 /// All periodic jobs that ran ever.
 pub async fn jobs(conn: &mut Conn) -> Result<Vec<JobRow>> {
     conn.all("SELECT name, owner, until_at, done_at FROM job ORDER BY name LIMIT 100", &[]).await
@@ -93,7 +106,7 @@ pub async fn jobs(conn: &mut Conn) -> Result<Vec<JobRow>> {
 /// Takes a periodic job that was not done for `every_ms` and that nobody has in
 /// hand, for `lease_ms`. False if another server was faster.
 ///
-/// Times that lie ahead were written before the clock went back, and bind nobody.
+/// Times that lie ahead by more than [`CLOCKS_MS`] were written before the clock went back, and bind nobody.
 pub async fn claim_job(
     conn: &mut Conn,
     name: &str,
@@ -104,8 +117,9 @@ pub async fn claim_job(
 ) -> Result<bool> {
     let sql = "INSERT INTO job (name, owner, until_at, done_at) VALUES ($1, $2, $3, 0) ON CONFLICT (name) DO UPDATE \
                SET owner = excluded.owner, until_at = excluded.until_at \
-               WHERE (job.done_at <= $4 OR job.done_at > $5) AND (job.until_at <= $5 OR job.until_at > $3)";
-    let vals = vals![name, owner, now.plus(lease_ms), now.plus(-every_ms), now];
+               WHERE (job.done_at <= $4 OR job.done_at > $6) AND (job.until_at <= $5 OR job.until_at > $7)";
+    let (until, ahead) = (now.plus(lease_ms), now.plus(CLOCKS_MS));
+    let vals = vals![name, owner, until, now.plus(-every_ms), now, ahead, until.plus(CLOCKS_MS)];
     Ok(conn.exec(sql, vals).await? == 1)
 }
 

@@ -187,8 +187,8 @@ pub async fn claim_polls(conn: &mut Conn, now: Millis, limit: i64) -> Result<Vec
         "UPDATE payment SET polls = polls + 1, \
          poll_at = $1 + CASE WHEN polls > 4 THEN 300000 ELSE 10000 * (polls + 1) * (polls + 1) END \
          WHERE (store_id, order_id, id) IN (SELECT store_id, order_id, id FROM payment WHERE state = 'created' \
-         AND (poll_at <= $1 OR poll_at > $1 + 300000) ORDER BY poll_at LIMIT $2) \
-         AND state = 'created' AND (poll_at <= $1 OR poll_at > $1 + 300000) RETURNING ",
+         AND (poll_at <= $1 OR poll_at > $1 + 360000) ORDER BY poll_at LIMIT $2) \
+         AND state = 'created' AND (poll_at <= $1 OR poll_at > $1 + 360000) RETURNING ",
         payment_columns!()
     );
     conn.all(sql, vals![now, limit]).await
@@ -198,7 +198,7 @@ pub async fn claim_polls(conn: &mut Conn, now: Millis, limit: i64) -> Result<Vec
 pub async fn polls_due(conn: &mut Conn, now: Millis) -> Result<bool> {
     // Two looks at the two ends of the index.
     let sql = "SELECT 1 WHERE EXISTS (SELECT 1 FROM payment WHERE state = 'created' AND poll_at <= $1) \
-               OR EXISTS (SELECT 1 FROM payment WHERE state = 'created' AND poll_at > $1 + 300000)";
+               OR EXISTS (SELECT 1 FROM payment WHERE state = 'created' AND poll_at > $1 + 360000)";
     let row: Option<(i32,)> = conn.opt(sql, vals![now]).await?;
     Ok(row.is_some())
 }
@@ -239,7 +239,7 @@ pub async fn refunds_of(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Re
     conn.all(sql, vals![store, order]).await
 }
 
-/// The channel has sent the money back (`done`), or it was given up (`failed`); false if it was so already.
+/// The channel has sent the money back (`done`), or failed to again and again (`failed`); false if it was so already.
 pub async fn end_refund(
     conn: &mut Conn,
     store: &StoreId,
@@ -249,7 +249,7 @@ pub async fn end_refund(
     now: Millis,
 ) -> Result<bool> {
     let sql = "UPDATE refund SET state = $3, channel_no = $4, done_at = $5 \
-               WHERE store_id = $1 AND id = $2 AND state = 'requested'";
+               WHERE store_id = $1 AND id = $2 AND state IN ('requested', 'failed') AND state <> $3";
     Ok(conn.exec(sql, vals![store, refund, state, channel_no, now]).await? == 1)
 }
 

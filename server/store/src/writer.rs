@@ -354,6 +354,11 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
         ("statement_timeout", "30s"),
         ("lock_timeout", "10s"),
         ("deadlock_timeout", "200ms"),
+        // A server that stands still or went away lets go of what it holds.
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("tcp_keepalives_idle", "10"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
         // Statements are short, and an index costs little more than the table beside it.
         ("jit", "off"),
         ("random_page_cost", "1.1"),

@@ -24,7 +24,7 @@ use domain::pricing::Offer;
 use domain::view::{CategoryNode, Lang};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::catalogue::CategoryRecord;
 use store::offers::{BannerRecord, OfferRecord};
@@ -40,15 +40,38 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Cache {
     changes: Mutex<Changes>,
-    held: Mutex<Option<(Instant, Arc<Snapshot>)>>,
+    held: Mutex<Held>,
     /// Up to when run-out hand counts were told to open pages.
-    pub(crate) counts_told_ms: AtomicI64,
+    pub(crate) counts_told: Mark,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Looks that found the snapshot stale.
+    stale: u64,
+    /// When it was loaded, and what.
+    snapshot: Option<(Instant, Arc<Snapshot>)>,
+}
+
+/// A time up to which something was done.
+#[derive(Debug)]
+pub(crate) struct Mark(AtomicI64);
+
+impl Mark {
+    pub(crate) fn get(&self) -> Millis {
+        Millis(self.0.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn set(&self, at: Millis) {
+        self.0.store(at.0, Ordering::SeqCst);
+    }
 }
 
 impl Cache {
     /// An empty cache that hears of the store's commits from now on.
     pub fn new(store: &Store) -> Self {
-        Self { changes: Mutex::new(store.changes()), held: Mutex::new(None), counts_told_ms: AtomicI64::new(i64::MIN) }
+        let counts_told = Mark(AtomicI64::new(i64::MIN));
+        Self { changes: Mutex::new(store.changes()), held: Mutex::default(), counts_told }
     }
 
     /// Drops the snapshot if a commit since the last look made it stale.
@@ -63,23 +86,31 @@ impl Cache {
             }
         }
         if stale {
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let mut held = self.held();
+            held.stale += 1;
+            held.snapshot = None;
         }
     }
 
-    fn fresh(&self) -> Option<Arc<Snapshot>> {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The snapshot, or for who must load it, which one that will be.
+    fn fresh(&self) -> std::result::Result<Arc<Snapshot>, u64> {
         self.hear();
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE).map(|(_, snapshot)| snapshot.clone())
+        let held = self.held();
+        let snapshot = held.snapshot.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE);
+        snapshot.map(|(_, snapshot)| snapshot.clone()).ok_or(held.stale)
     }
 
-    fn keep(&self, at: Instant, snapshot: &Arc<Snapshot>) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, snapshot.clone()));
-    }
-
-    /// The time up to which run-out counts were told; the next time is kept in its place.
-    pub(crate) fn swap_counts_told(&self, now: Millis) -> Millis {
-        Millis(self.counts_told_ms.swap(now.0, Ordering::SeqCst))
+    /// Keeps a snapshot, unless a commit was heard of while it was loaded: it may
+    /// show what was before.
+    fn keep(&self, no: u64, at: Instant, snapshot: &Arc<Snapshot>) {
+        let mut held = self.held();
+        if held.stale == no {
+            held.snapshot = Some((at, snapshot.clone()));
+        }
     }
 }
 
@@ -222,7 +253,7 @@ pub(crate) fn is_running(offer: &Offer, store: &StoreId, now: Millis) -> bool {
 impl Shop {
     /// The snapshot, loaded anew if a commit made it stale.
     pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>> {
-        if let Some(snapshot) = self.inner.catalogue.fresh() {
+        if let Ok(snapshot) = self.inner.catalogue.fresh() {
             return Ok(snapshot);
         }
         self.snapshot_in(&mut self.store().read().await?).await
@@ -232,13 +263,14 @@ impl Shop {
     /// waits for another may wait for somebody who does the same.
     pub(crate) async fn snapshot_in(&self, conn: &mut Conn) -> Result<Arc<Snapshot>> {
         let cache = &self.inner.catalogue;
-        if let Some(snapshot) = cache.fresh() {
-            return Ok(snapshot);
-        }
-        // What is committed while it loads is heard of by the next look.
+        let no = match cache.fresh() {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(no) => no,
+        };
+        // What is committed while it loads is heard of by the next look, be it another's.
         let at = Instant::now();
         let snapshot = Arc::new(Snapshot::load(conn, self.now()).await?);
-        cache.keep(at, &snapshot);
+        cache.keep(no, at, &snapshot);
         Ok(snapshot)
     }
 

@@ -164,7 +164,11 @@ async fn place_round(
     for &no in round {
         let job = &jobs[no];
         match before.iter().find(|order| job.is(order)) {
-            Some(order) => answers[no] = Some(again(conn, job, order).await),
+            Some(order) => {
+                let placed = again(conn, job, order).await;
+                // A failure of the database is everybody's.
+                answers[no] = Some(if let Err(Error::Store(error)) = placed { return Err(error.into()) } else { placed });
+            }
             None => fresh.push(no),
         }
     }

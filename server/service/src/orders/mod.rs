@@ -10,12 +10,15 @@ pub use view::PAGE;
 use crate::basket::MAX_LINES;
 use crate::payments::{close_payments_in_tx, refund_everything_in_tx};
 use crate::{Error, Result, Shop, Visit};
-use domain::ids::{BasketId, MemberId, SkuId};
+use domain::ids::{BasketId, MemberId, OrderId, SkuId, StoreId};
 use domain::order::{Actor, Event, State};
 use domain::{Code, Fen, Millis, Packs, code};
 use serde::{Deserialize, Serialize};
 use store::orders::{self, OrderRow};
 use store::{Conn, Lane, baskets};
+
+/// Holds that are ended before it is asked again which ran out.
+const HOLDS_AT_ONCE: usize = 500;
 
 /// A step of the price as it was when the order was placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,34 +196,49 @@ impl Shop {
     }
 
     /// Ends the holds of orders that were not paid in time and gives back what
-    /// they held, each once. How many.
+    /// they held, each once. How many. One that cannot be ended now (its store's
+    /// lane is full, say) does not keep the others from it.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Those of the database, if it cannot be reached.
     pub async fn expire_holds(&self, now: Millis) -> Result<usize> {
-        let due = orders::due_holds(&mut self.store().read().await?, now, 500).await?;
-        let mut expired = 0;
-        for (store, order) in due {
-            let input = (store.clone(), order, now);
-            let moved = self
-                .store()
-                .write(Lane::Store(store.as_str()), input, |conn, (store, id, now)| {
-                    Box::pin(async move {
-                        let Some(order) = orders::lock(conn, store, id).await? else { return Ok(false) };
-                        let due = order.hold_until.is_some_and(|until| until <= now.0);
-                        if !due || state_of(&order)? != State::PendingPayment {
-                            return Ok(false);
-                        }
-                        move_in_tx(conn, &order, Event::HoldRanOut, Actor::System, *now).await?;
-                        add_event(conn, &order, *now, NewEvent::of("hold_expired", "system")).await?;
-                        close_payments_in_tx(conn, &order, *now).await?;
-                        Ok::<bool, Error>(true)
-                    })
-                })
-                .await?;
-            expired += usize::from(moved);
+        let (mut expired, mut stuck) = (0, 0);
+        loop {
+            let due = orders::due_holds(&mut self.store().read().await?, now, stuck, HOLDS_AT_ONCE).await?;
+            let (before, read) = (stuck, due.len());
+            for (store, order) in due {
+                match self.expire_hold(store, order.clone(), now).await {
+                    Ok(moved) => expired += usize::from(moved),
+                    Err(error @ Error::Store(store::Error::Unavailable(_))) => return Err(error),
+                    Err(error) => {
+                        tracing::error!(%error, %order, "a hold that ran out could not be ended");
+                        stuck += 1;
+                    }
+                }
+            }
+            // Whatever is stuck stands before all that ran out later.
+            if stuck - before < read || read < HOLDS_AT_ONCE {
+                return Ok(expired);
+            }
         }
-        Ok(expired)
+    }
+
+    async fn expire_hold(&self, store: StoreId, order: OrderId, now: Millis) -> Result<bool> {
+        let lane = store.clone();
+        let work = self.store().write(Lane::Store(lane.as_str()), (store, order, now), |conn, (store, id, now)| {
+            Box::pin(async move {
+                let Some(order) = orders::lock(conn, store, id).await? else { return Ok(false) };
+                let due = order.hold_until.is_some_and(|until| until <= now.0);
+                if !due || state_of(&order)? != State::PendingPayment {
+                    return Ok(false);
+                }
+                move_in_tx(conn, &order, Event::HoldRanOut, Actor::System, *now).await?;
+                add_event(conn, &order, *now, NewEvent::of("hold_expired", "system")).await?;
+                close_payments_in_tx(conn, &order, *now).await?;
+                Ok::<bool, Error>(true)
+            })
+        });
+        work.await
     }
 }
 

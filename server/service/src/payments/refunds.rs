@@ -154,8 +154,8 @@ impl Shop {
         self.end_refund(refund, payment, "done", number, now).await
     }
 
-    /// A refund that the channel refused for good: staff must look.
-    pub(crate) async fn give_up_refund(&self, payload: &str, now: Millis) -> Result<()> {
+    /// A refund that fails again and again: it is shown as failed, and tried on.
+    pub(crate) async fn refund_hangs(&self, payload: &str, now: Millis) -> Result<()> {
         let task: RefundTask = serde_json::from_str(payload)?;
         let (store, id) = (StoreId::trusted(task.store), RefundId::trusted(task.refund));
         let mut conn = self.store().read().await?;
@@ -181,7 +181,10 @@ impl Shop {
                 Box::pin(async move {
                     let order = lock_order(conn, payment).await?;
                     let (store, id) = (order.store(), RefundId::trusted(refund.id.as_str()));
-                    if payments::end_refund(conn, &store, &id, state, number, *now).await? && *state == "done" {
+                    if !payments::end_refund(conn, &store, &id, state, number, *now).await? {
+                        return Ok(());
+                    }
+                    if *state == "done" {
                         let event = NewEvent::of("refunded", "channel").with("amount", &refund.amount);
                         add_event(conn, &order, *now, event).await?;
                     }
