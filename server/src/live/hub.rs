@@ -20,7 +20,7 @@ const TOGETHER: usize = 200;
 /// Commits within this time are answered together.
 const GATHER: Duration = Duration::from_millis(40);
 /// Goods that are watched are computed anew after this time, touched or not.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// What could not be computed is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 

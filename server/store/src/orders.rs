@@ -508,12 +508,7 @@ pub async fn lines_of(conn: &mut Conn, orders: &[OrderRow]) -> Result<Vec<ListLi
 }
 
 /// Orders whose unpaid hold has run out, the longest over first: so many after the first `passed`.
-pub async fn due_holds(
-    conn: &mut Conn,
-    now: Millis,
-    passed: usize,
-    limit: usize,
-) -> Result<Vec<(StoreId, OrderId)>> {
+pub async fn due_holds(conn: &mut Conn, now: Millis, passed: usize, limit: usize) -> Result<Vec<(StoreId, OrderId)>> {
     let sql = "SELECT store_id, id FROM orders WHERE hold_until <= $1 AND state = 'pending_payment' \
                ORDER BY hold_until, id LIMIT $2 OFFSET $3";
     let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);

@@ -147,6 +147,23 @@ async fn batches_of_two_servers_that_wait_for_each_other_are_both_written() {
     assert_eq!(conn.int("SELECT COUNT(*) FROM setting WHERE value = 'v++++'", &[]).await.expect("a count"), 2);
 }
 
+/// Puts a name, then makes a mistake that it keeps to itself: PostgreSQL voids the transaction.
+async fn put_and_hush_up(store: &Store, name: &'static str) -> Result<(), Error> {
+    let work = store.write(Lane::Background, name, |conn, name| {
+        Box::pin(async move {
+            conn.exec(INSERT, vals![*name, "v"]).await?;
+            let _ = conn.exec("INSERT INTO nowhere (n) VALUES (1)", vals![]).await;
+            Ok::<(), Error>(())
+        })
+    });
+    work.await
+}
+
+async fn is_there(store: &Store, name: &str) -> bool {
+    let mut conn = store.read().await.expect("a connection");
+    conn.int("SELECT COUNT(*) FROM setting WHERE name = $1", vals![name]).await.expect("a number") == 1
+}
+
 async fn count(store: &Store) -> i64 {
     let mut conn = store.read().await.expect("a connection");
     conn.int("SELECT COUNT(*) FROM setting", vals![]).await.expect("a number")
@@ -189,6 +206,48 @@ store::on_both! {
         put(&store, "kept".to_owned(), false).await.expect("a unit");
         let heard = changes.recv().await.expect("news");
         assert_eq!(heard.stock, vec![(StoreId::trusted("s"), PoolId::trusted("kept"))]);
+    }
+
+    async fn a_yes_is_never_given_to_what_is_not_there(store: TestStore) {
+        // Alone, and the last one of its batch: COMMIT itself would not complain.
+        let alone = put_and_hush_up(&store, "alone").await;
+        assert_eq!(alone.is_ok(), is_there(&store, "alone").await, "{alone:?}");
+        // Between others of a batch.
+        let (open, slow) = hold(&store).await;
+        let first = tokio::spawn({ let store = Store::clone(&store); async move { put(&store, "first".to_owned(), false).await } });
+        let second = tokio::spawn({ let store = Store::clone(&store); async move { put_and_hush_up(&store, "second").await } });
+        let third = tokio::spawn({ let store = Store::clone(&store); async move { put(&store, "third".to_owned(), false).await } });
+        while store.waiting() < 3 {
+            tokio::task::yield_now().await;
+        }
+        open.send(()).expect("the lane waits");
+        slow.await.expect("no panic").expect("a unit");
+        for (name, unit) in [("first", first), ("second", second), ("third", third)] {
+            let answer = unit.await.expect("no panic");
+            assert_eq!(answer.is_ok(), is_there(&store, name).await, "{name}: {answer:?}");
+        }
+        put(&store, "after".to_owned(), false).await.expect("the lane goes on");
+    }
+
+    async fn what_a_failed_commit_touched_is_told(store: TestStore) {
+        // A reference that leads nowhere is found at COMMIT only. To listeners it is a commit whose answer was lost.
+        let table = "CREATE TABLE odd (n BIGINT PRIMARY KEY, of BIGINT REFERENCES odd (n) DEFERRABLE INITIALLY DEFERRED)";
+        let made = store.write(Lane::Background, table, |conn, table| {
+            Box::pin(async move { conn.exec(*table, vals![]).await })
+        });
+        made.await.expect("a table");
+        let mut changes = store.changes();
+        let answer = store.write(Lane::Background, (), |conn, ()| {
+            Box::pin(async move {
+                conn.touch_stock(&StoreId::trusted("s"), &PoolId::trusted("p"));
+                conn.exec("INSERT INTO odd (n, of) VALUES (1, 7)", vals![]).await
+            })
+        });
+        let answer = answer.await;
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+        let heard = changes.recv().await.expect("news");
+        assert_eq!(heard.stock, vec![(StoreId::trusted("s"), PoolId::trusted("p"))]);
+        put(&store, "after".to_owned(), false).await.expect("the lane goes on");
     }
 
     async fn a_unit_is_tried_again_after_a_serialization_failure(store: TestStore) {

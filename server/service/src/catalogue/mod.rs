@@ -278,3 +278,28 @@ impl Shop {
         &self.inner.catalogue
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Lane;
+
+    #[tokio::test]
+    async fn what_was_read_before_a_commit_is_not_kept_after_it() {
+        let store = store::testing::sqlite().await;
+        let cache = Cache::new(&store);
+        let no = cache.fresh().expect_err("nothing is held");
+        let commit = store.write(Lane::Background, (), |conn, ()| {
+            Box::pin(async move {
+                conn.touch_catalogue();
+                Ok::<(), store::Error>(())
+            })
+        });
+        commit.await.expect("a commit");
+        let later = cache.fresh().expect_err("another looks, and hears of it");
+        cache.keep(no, Instant::now(), &Arc::default());
+        assert!(cache.fresh().is_err(), "read before the commit");
+        cache.keep(later, Instant::now(), &Arc::default());
+        assert!(cache.fresh().is_ok());
+    }
+}

@@ -167,7 +167,8 @@ async fn place_round(
             Some(order) => {
                 let placed = again(conn, job, order).await;
                 // A failure of the database is everybody's.
-                answers[no] = Some(if let Err(Error::Store(error)) = placed { return Err(error.into()) } else { placed });
+                answers[no] =
+                    Some(if let Err(Error::Store(error)) = placed { return Err(error.into()) } else { placed });
             }
             None => fresh.push(no),
         }
