@@ -135,12 +135,25 @@ pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis
     if size == Size::None {
         return Ok(Found::default());
     }
-    let (sql, vals) = find_sql(conn.kind(), store, filter, now, limit, size);
+    let searched = !filter.terms.is_empty();
+    if let Some(best) = Limits::of_best_names(filter).filter(|_| searched) {
+        let (hits, goods) = found(conn, find_sql(conn.kind(), store, filter, now, limit, (size, best))).await?;
+        if best.is_full(hits, goods.len()) {
+            return Ok(Found { more: true, goods });
+        }
+    }
+    let limits = Limits::of(filter);
+    let (hits, goods) = found(conn, find_sql(conn.kind(), store, filter, now, limit, (size, limits))).await?;
+    let cut = size == Size::Many || (searched && hits >= limits.whole());
+    let more = !goods.is_empty() && (cut || goods.len() >= limit as usize);
+    Ok(Found { more, goods })
+}
+
+/// How many hits a statement ranked, and the goods that it found.
+async fn found(conn: &mut Conn, (sql, vals): (String, Vec<Val<'_>>)) -> Result<(usize, Vec<Slim>)> {
     let rows: Vec<SlimRow> = conn.all(AssertSqlSafe(sql), &vals).await?;
     let hits = rows.first().map_or(0, |row| usize::try_from(row.hits).unwrap_or_default());
-    let cut = size == Size::Many || (!filter.terms.is_empty() && hits >= Limits::of(filter).whole());
-    let more = !rows.is_empty() && (cut || rows.len() >= limit as usize);
-    Ok(Found { more, goods: rows.into_iter().map(Slim::from).collect() })
+    Ok((hits, rows.into_iter().map(Slim::from).collect()))
 }
 
 /// Counts as far as it matters: up to one more than few. One statement, or none
@@ -221,7 +234,7 @@ fn find_sql<'a>(
     filter: &'a Filter,
     now: Millis,
     limit: u32,
-    size: Size,
+    (size, limits): (Size, Limits),
 ) -> (String, Vec<Val<'a>>) {
     let mut vals = vec![Val::from(store), Val::from(now)];
     let searched = !filter.terms.is_empty();
@@ -234,7 +247,7 @@ fn find_sql<'a>(
     let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
     let everything = filter.categories.is_none() && filter.among.is_none();
     let hit = match (searched, size) {
-        (true, _) => Some(hits(kind, Limits::of(filter), named.said)),
+        (true, _) => Some(hits(kind, limits, named.said)),
         (false, Size::Many) => Some(many_in_scope(filter, &cond)),
         (false, _) => None,
     };
@@ -352,10 +365,15 @@ pub fn statements<'a>(kind: Kind, store: &'a StoreId, filters: &'a [(&'static st
         let sizes = if counted.is_some() && is_by_sales(filter) { 2 } else { 1 };
         all.extend(counted.map(|(sql, vals, _)| Statement { name: "a size", sql, vals }));
         for size in [Size::Few, Size::Many].into_iter().take(sizes) {
-            let (sql, vals) = find_sql(kind, store, filter, now, limit, size);
+            let (sql, vals) = find_sql(kind, store, filter, now, limit, (size, Limits::of(filter)));
             all.push(Statement { name, sql, vals });
         }
         if !filter.terms.is_empty() {
+            let best = Limits::of_best_names(filter).into_iter();
+            all.extend(best.map(|best| {
+                let (sql, vals) = find_sql(kind, store, filter, now, limit, (Size::Few, best));
+                Statement { name, sql, vals }
+            }));
             let typed = (filter.terms.as_slice(), filter.phrase.as_ref());
             let suggested = crate::search::statements(kind, store, typed, limit);
             all.extend(suggested.into_iter().map(|(sounds, (sql, vals))| {

@@ -11,6 +11,7 @@ use crate::lists::{Filter, IN_STORE, SAME_POOL, is_by_sales, is_narrow};
 use crate::tokens::{Phrase, Term};
 use crate::{Conn, Result, Val};
 use domain::ids::StoreId;
+use domain::view::Sort;
 use sqlx::AssertSqlSafe;
 
 /// Hits of a search that are ranked, among the best sellers and among all goods.
@@ -18,35 +19,58 @@ const HITS: usize = 300;
 /// Of all goods, where a filter will leave some out, or others than the best sellers
 /// come first.
 const HITS_OTHERWISE: usize = 2_000;
+/// Goods that a list is content with, where there are [`HITS`] names among the best sellers.
+const ENOUGH: usize = 100;
 /// Where a suggestion looks, until there is enough: among the best sellers, then
 /// in all names, and anywhere only if nothing was found.
 const SUGGESTED: [Limits; 3] = [
-    Limits { best: 60, named: 0, worded: 0 },
-    Limits { best: 60, named: 100, worded: 0 },
-    Limits { best: 0, named: 0, worded: 100 },
+    Limits { best_named: 60, best_worded: 60, ..Limits::NOWHERE },
+    Limits { best_named: 60, best_worded: 60, named: 100, ..Limits::NOWHERE },
+    Limits { worded: 100, ..Limits::NOWHERE },
 ];
 /// Names that are looked at because they sound as a phrase does.
 const SAID: usize = 100;
 /// Where a suggestion looks for names that begin as a phrase sounds, if the best
 /// sellers are not enough.
-const SUGGESTED_PHRASE: Limits = Limits { best: 0, named: 100, worded: 0 };
+const SUGGESTED_PHRASE: Limits = Limits { named: 100, ..Limits::NOWHERE };
 
 /// How many hits of a search are looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Best sellers.
-    best: usize,
+    /// Best sellers, by their names.
+    best_named: usize,
+    /// Best sellers, by whatever is said of them.
+    best_worded: usize,
     /// Any goods, by their names.
     named: usize,
     /// Any goods, by whatever is said of them.
     worded: usize,
+    /// Where so many are found by their names, nobody is looked for by what else is said.
+    names_do: bool,
 }
 
 impl Limits {
+    const NOWHERE: Self = Self { best_named: 0, best_worded: 0, named: 0, worded: 0, names_do: false };
+
     /// Of a list's search.
     pub(crate) fn of(filter: &Filter) -> Self {
-        let others = if is_narrow(filter) || !is_by_sales(filter) { HITS_OTHERWISE } else { HITS };
-        Self { best: HITS, named: others, worded: others }.for_terms(&filter.terms)
+        let few_pass = is_narrow(filter) || !is_by_sales(filter);
+        let others = if few_pass { HITS_OTHERWISE } else { HITS };
+        let names_do = !few_pass && filter.sort == Sort::Relevance;
+        let all = Self { best_named: HITS, best_worded: HITS, named: others, worded: others, names_do };
+        all.for_terms(&filter.terms)
+    }
+
+    /// Of a list's search that the names of best sellers may fill: those come first
+    /// anyhow, in this order. Not so where a phrase decides, which others may hold.
+    pub(crate) fn of_best_names(filter: &Filter) -> Option<Self> {
+        let may = Self::of(filter).names_do && filter.phrase.is_none();
+        may.then_some(Self { best_named: HITS, ..Self::NOWHERE })
+    }
+
+    /// Has it filled a list, by its hits and the goods that passed its filter?
+    pub(crate) fn is_full(self, hits: usize, goods: usize) -> bool {
+        hits >= self.whole() && goods >= ENOUGH
     }
 
     /// What one letter begins is met everywhere, and surely among the best sellers.
@@ -57,7 +81,7 @@ impl Limits {
 
     /// Fewer hits than this are all that there are.
     pub(crate) fn whole(self) -> usize {
-        if self.worded > 0 { self.worded } else { self.best }
+        if self.worded > 0 { self.worded } else { self.best_named }
     }
 }
 
@@ -66,20 +90,50 @@ impl Limits {
 /// others. `in_names` is 0 for those whose names hold all terms, 1 for those of which
 /// they are said otherwise, 2 for names that only sound so. `$3` and `$4` are its
 /// [`dialect::match_params`], `said` the parameter of a phrase's sound.
-pub(crate) fn hits(kind: Kind, Limits { best, named, worded }: Limits, said: Option<usize>) -> String {
-    let parts = [
-        (0, best, dialect::top_matches(kind, Part::Names, 4), "best_named"),
-        (1, best, dialect::top_matches(kind, Part::All, 3), "best_worded"),
-        (0, named, dialect::matches(kind, Part::Names, 4), "named"),
-        (1, worded, dialect::matches(kind, Part::All, 3), "worded"),
-    ];
-    let said = said.map(|param| (2, SAID, dialect::matches(kind, Part::Names, param), "said"));
-    let parts: Vec<String> = parts
-        .into_iter()
-        .chain(said)
-        .map(|(c, limit, sql, name)| format!("SELECT num, {c} AS c FROM ({sql} LIMIT {limit}) AS {name}"))
-        .collect();
-    format!("SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num", parts.join(" UNION ALL "))
+pub(crate) fn hits(kind: Kind, limits: Limits, said: Option<usize>) -> String {
+    let Limits { best_named, best_worded, named, worded, names_do } = limits;
+    let mut parts = Parts::default();
+    parts.add("best_named", 0, vec![dialect::top_matches(kind, Part::Names, 4)], best_named, None);
+    parts.add("best_worded", 1, vec![dialect::top_matches(kind, Part::All, 3)], best_worded, None);
+    let left = parts.add("named", 0, dialect::matches(kind, Part::Names, 4), named, None);
+    parts.add("worded", 1, dialect::matches(kind, Part::All, 3), worded, left.filter(|_| names_do));
+    if let Some(param) = said {
+        parts.add("said", 2, dialect::matches(kind, Part::Names, param), SAID, None);
+    }
+    let Parts { with, near } = parts;
+    format!(
+        "WITH {} SELECT num, MIN(c) AS in_names FROM ({}) AS near GROUP BY num",
+        with.join(", "),
+        near.join(" UNION ALL ")
+    )
+}
+
+/// Look-ups whose numbers make up the hits.
+#[derive(Default)]
+struct Parts {
+    /// Their CTEs, each run once.
+    with: Vec<String>,
+    /// What is taken from each.
+    near: Vec<String>,
+}
+
+impl Parts {
+    /// Adds look-ups, one after another until there are `limit` numbers. `unless` is a
+    /// number that must not be 0, or nothing is looked up. Answers how many are left.
+    fn add(&mut self, name: &str, c: u8, lookups: Vec<String>, limit: usize, unless: Option<String>) -> Option<String> {
+        let mut left = match unless {
+            Some(number) => format!("CASE WHEN {number} = 0 THEN 0 ELSE {limit} END"),
+            None => limit.to_string(),
+        };
+        // One of nothing stays, so that every parameter has a use.
+        let asked = if limit == 0 { 1 } else { lookups.len() };
+        for (n, sql) in lookups.into_iter().take(asked).enumerate() {
+            self.with.push(format!("{name}_{n} AS MATERIALIZED ({sql} LIMIT {left})"));
+            self.near.push(format!("SELECT num, {c} AS c FROM {name}_{n}"));
+            left = format!("{left} - (SELECT COUNT(*) FROM {name}_{n})");
+        }
+        (limit > 0).then_some(left)
+    }
 }
 
 /// What a phrase adds to a search's statement.

@@ -1,0 +1,2 @@
+-- PostgreSQL's search index becomes two; SQLite's stops at the first rows by itself.
+SELECT 1;
