@@ -211,7 +211,7 @@ pub fn encode(text: &str) -> String {
     out
 }
 
-/// Reads a percent-encoded value; `+` is a space. What is not UTF-8 is replaced.
+/// Reads a percent-encoded value; `+` is a space. What is not UTF-8, or a NUL, is replaced.
 pub fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -220,7 +220,8 @@ pub fn decode(text: &str) -> String {
             b'+' => out.push(b' '),
             b'%' => {
                 let hex: String = bytes.by_ref().take(2).map(char::from).collect();
-                out.push(u8::from_str_radix(&hex, 16).unwrap_or(b'?'));
+                // A NUL can be written in odd ways, such as `%+0`, and PostgreSQL takes it in no text.
+                out.push(u8::from_str_radix(&hex, 16).ok().filter(|byte| *byte != 0).unwrap_or(b'?'));
             }
             other => out.push(other),
         }
@@ -238,6 +239,7 @@ mod tests {
         assert_eq!(query_value(&path, "q"), "牛奶 & 蛋");
         assert_eq!(query_value("/search?q=a+b", "q"), "a b");
         assert_eq!(query_value("/search?x=%", "x"), "?");
+        assert_eq!(query_value("/search?x=%00%+0%0", "x"), "???");
         assert_eq!(query_value("/", "q"), "");
     }
 

@@ -82,7 +82,7 @@ fn problem(error: &service::Error) -> Response {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FeedBatch {
-    /// The batch's own key, 1 to 100 characters; the same for a repetition.
+    /// The batch's own key, 1 to 100 characters without control characters; the same for a repetition.
     #[schema(example = "2026-11-22-till-3-0017")]
     key: String,
     /// Code of the store.

@@ -1,8 +1,13 @@
 //! What is refused before a page or a server function runs, and what every
-//! answer carries: cross-site requests, functions that are not the visitor's,
-//! security headers.
+//! answer carries: cross-site requests, texts with a NUL in them, functions that
+//! are not the visitor's, security headers.
+//!
+//! PostgreSQL takes a NUL in no text: a statement with one fails, and with it all
+//! that is served together. No browser lets anybody type one. So a request that has
+//! one in its address or its form is refused here, whatever it is for.
 
 use crate::Server;
+use crate::router::FORM_BYTES;
 use app::api::access::{Access, access};
 use app::api::cx::{Visitor, is_plain_form};
 use app::encode;
@@ -11,8 +16,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::Code;
 use domain::view::Lang;
+use domain::{Code, UserError};
 use ui::AppError;
 
 /// Paths whose callers are no browsers and prove themselves by a token or a signature.
@@ -74,16 +79,52 @@ const ERROR_BYTES: usize = 64 * 1024;
 /// The methods that anything here answers to.
 pub const METHODS: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
 
-/// Refuses other methods before anything has to know them.
-pub async fn known_method(request: Request, next: Next) -> Response {
-    if METHODS.contains(request.method()) {
-        return next.run(request).await;
+/// Refuses other methods, and addresses with a NUL in them, before anything has to know them.
+pub async fn well_formed(request: Request, next: Next) -> Response {
+    if !METHODS.contains(request.method()) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, POST")]).into_response();
     }
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, POST")]).into_response()
+    let uri = request.uri();
+    if path_has_nul(uri.path()) || has_nul(uri.query().unwrap_or_default().as_bytes()) {
+        return refusal(Code::Invalid);
+    }
+    next.run(request).await
 }
 
-/// Refuses a server function that is not listed, or that is not the visitor's,
-/// before any of it runs.
+/// Is there a NUL in it, as it is or percent-encoded?
+fn has_nul(text: &[u8]) -> bool {
+    text.contains(&0) || text.windows(3).any(|three| three == b"%00")
+}
+
+/// The same of a path, of which the pages' router decodes the parts twice.
+fn path_has_nul(path: &str) -> bool {
+    path.contains('%') && has_nul(path.replace("%25", "%").as_bytes())
+}
+
+/// The field of a form that has a NUL in it; `form` if its name is no plain word.
+fn field_with_nul(form: &[u8]) -> Option<&str> {
+    let pair = form.split(|byte| *byte == b'&').find(|pair| has_nul(pair))?;
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let plain = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
+    Some(std::str::from_utf8(name).ok().filter(|_| plain).unwrap_or("form"))
+}
+
+/// The request with its form read, if there is no NUL in it.
+async fn without_nul(request: Request) -> Result<Request, UserError> {
+    if request.method() != Method::POST {
+        return Ok(request);
+    }
+    let (parts, form) = request.into_parts();
+    let too_large = || UserError::new(Code::TooLarge).with("max", FORM_BYTES);
+    let form = to_bytes(form, FORM_BYTES).await.map_err(|_| too_large())?;
+    match field_with_nul(&form) {
+        Some(field) => Err(UserError::invalid(field)),
+        None => Ok(Request::from_parts(parts, Body::from(form))),
+    }
+}
+
+/// Refuses a server function that is not listed, that is not the visitor's, or whose
+/// form has a NUL in it, before any of it runs.
 pub async fn authorise(request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
@@ -96,7 +137,12 @@ pub async fn authorise(request: Request, next: Next) -> Response {
         Some(Access::Member) if !is_member => {
             tracing::info!(path = request.uri().path(), "refused to who has not signed in");
         }
-        Some(_) => return understood(next.run(request).await, lang).await,
+        Some(_) => {
+            return match without_nul(request).await {
+                Ok(request) => understood(next.run(request).await, lang).await,
+                Err(error) => refusal(AppError::from(error).localized(lang)),
+            };
+        }
     }
     let (parts, _) = request.into_parts();
     if is_plain_form(&parts) {
@@ -223,6 +269,18 @@ mod tests {
         assert!(!from(&[("sec-fetch-site", "same-site")]));
         assert!(!from(&[("origin", "null"), ("host", "127.0.0.1:3000")]));
         assert!(!from(&[("origin", "https://evil.example"), ("host", "127.0.0.1:3000")]));
+    }
+
+    #[test]
+    fn a_nul_is_found_however_it_is_written() {
+        assert!(has_nul(b"q=%00") && has_nul(b"a\0b") && !has_nul(b"q=100%2500"));
+        assert!(path_has_nul("/p/%00") && path_has_nul("/p/a%2500"));
+        assert!(!path_has_nul("/p/100") && !path_has_nul("/c/%E5%A5%B6") && !path_has_nul("/c/%250"));
+        assert_eq!(field_with_nul(b"kind=pickup&note=a%00b"), Some("note"));
+        assert_eq!(field_with_nul(b"note=&a%00b=1"), Some("form"));
+        assert_eq!(field_with_nul(b"sub%5Bs1%5D=\0"), Some("form"));
+        assert_eq!(field_with_nul(b"note=100%2500&x=00"), None);
+        assert_eq!(field_with_nul(b""), None);
     }
 
     #[test]

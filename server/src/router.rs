@@ -26,7 +26,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 /// What a form or a server function's call may weigh.
-const FORM_BYTES: usize = 64 * 1024;
+pub(crate) const FORM_BYTES: usize = 64 * 1024;
 /// What a batch of a feed may weigh.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
@@ -50,7 +50,7 @@ pub fn router(server: Server) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(server.clone(), operation::wind_down))
         .layer(from_fn_with_state(server.clone(), guard::headers))
-        .layer(from_fn(guard::known_method))
+        .layer(from_fn(guard::well_formed))
         .layer(from_fn_with_state(server.clone(), files));
     Router::new()
         .merge(for_browsers)

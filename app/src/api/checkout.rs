@@ -195,7 +195,8 @@ async fn keep_choices(cx: &Cx, form: &CheckoutFields) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Saves the short form's address and chooses it, so that a second try does not save it twice.
+/// Saves the short form's address and chooses it. Its id is that of the form: sent
+/// again after its answer was lost, it names the same address and so the same order.
 #[cfg(feature = "ssr")]
 async fn save_new_address(cx: &Cx, form: &mut CheckoutFields) -> Result<(), AppError> {
     if form.kind == "pickup" || form.address != NEW_ADDRESS {
@@ -211,7 +212,8 @@ async fn save_new_address(cx: &Cx, form: &mut CheckoutFields) -> Result<(), AppE
         lon: form.lon.clone(),
         is_default: false,
     };
-    form.address = cx.shop.save_address(&cx.visit, address).await.map_err(fail)?.to_string();
+    let saved = cx.shop.save_typed_address(&cx.visit, &form.idempotency_key, address).await.map_err(fail)?;
+    form.address = saved.to_string();
     Ok(())
 }
 

@@ -9,6 +9,8 @@
 //!   the stated number plus everything that moved after that time ([`state_level`]).
 //! - A till sale or receipt of a time up to the last statement is contained in it
 //!   and changes the level by 0; its row is kept ([`flow`]).
+//! - A short pick takes off the book only what the book has: units that orders hold
+//!   beyond what is on hand have left it before ([`short_pick`]).
 //!
 //! So batches may come late, twice (their key drops the second) or in any
 //! order: the final level is that of the newest statement plus what moved later.
@@ -144,8 +146,9 @@ impl Delta {
 /// | pack break | | |
 ///
 /// A short pick takes the units out of the book too: the picker saw that they
-/// are not there, and they must not be promised again. Statements
-/// (snapshot, count) have no delta of their own: see [`state_level`].
+/// are not there, and they must not be promised again. Units that the book lacks
+/// already leave the hold alone: see [`short_pick`]. Statements (snapshot, count)
+/// have no delta of their own: see [`state_level`].
 pub const fn delta(kind: Kind, quantity: Base) -> Delta {
     let n = quantity.0;
     match kind {
@@ -156,6 +159,17 @@ pub const fn delta(kind: Kind, quantity: Base) -> Delta {
         Kind::Pick | Kind::ShortPick => Delta::new(-n, -n),
         Kind::PackBreak | Kind::Snapshot | Kind::Count => Delta::NONE,
     }
+}
+
+/// What a short pick of `quantity` held base units does to `level`.
+///
+/// Orders may hold more than is on hand: the tills sold of what was held, and have
+/// said so. That many units of those that are missing have left the book before.
+/// They leave the hold and are not taken off `on_hand` once more, else less would
+/// be on hand than stands there once goods come in. What can be sold stays the same.
+pub fn short_pick(level: &Level, quantity: Base) -> Delta {
+    let lacking = (level.reserved - level.on_hand).max(Base::ZERO);
+    delta(Kind::ShortPick, quantity).plus(delta(Kind::Correction, lacking.min(quantity)))
 }
 
 /// What a till sale or receipt of the time `at` does to a level whose last
@@ -229,6 +243,18 @@ mod tests {
         assert_eq!(given_back, Delta::NONE);
         assert_eq!(delta(Kind::PackBreak, Base(12)), Delta::NONE);
         assert_eq!(delta(Kind::Correction, Base(-4)), Delta::new(-4, 0));
+    }
+
+    #[test]
+    fn a_short_pick_takes_off_what_the_book_has() {
+        let level = |on_hand, reserved| Level { on_hand: Base(on_hand), reserved: Base(reserved), ..Level::default() };
+        assert_eq!(short_pick(&level(9, 3), Base(2)), Delta::new(-2, -2));
+        assert_eq!(short_pick(&level(3, 3), Base(3)), Delta::new(-3, -3));
+        // The tills sold all three, one of three, more than there were.
+        assert_eq!(short_pick(&level(0, 3), Base(3)), Delta::new(0, -3));
+        assert_eq!(short_pick(&level(2, 3), Base(1)), Delta::new(0, -1));
+        assert_eq!(short_pick(&level(2, 3), Base(3)), Delta::new(-2, -3));
+        assert_eq!(short_pick(&level(-2, 3), Base(3)), Delta::new(0, -3));
     }
 
     #[test]

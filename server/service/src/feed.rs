@@ -65,7 +65,7 @@ pub struct Row {
 /// A batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// The batch's own key, 1 to 100 characters; the same for a repetition.
+    /// The batch's own key, 1 to 100 characters without control characters; the same for a repetition.
     pub key: String,
     /// Code of the store.
     pub store: String,
@@ -121,7 +121,7 @@ impl Shop {
     /// # Errors
     /// `invalid` (key, store), `too_large` (rows), `key_reused`, `busy`.
     pub async fn apply_batch(&self, source: &str, batch: &Batch) -> Result<BatchAnswer> {
-        if batch.key.is_empty() || batch.key.len() > 100 {
+        if batch.key.is_empty() || batch.key.len() > 100 || batch.key.contains(char::is_control) {
             return Err(UserError::invalid("key").into());
         }
         if batch.rows.len() > MAX_ROWS {
@@ -153,7 +153,8 @@ impl Shop {
         batch: &Batch,
         hash: String,
     ) -> Result<Job> {
-        let names: Vec<&str> = batch.rows.iter().filter_map(name_of).collect();
+        // Nothing is named by a text with a NUL in it, and PostgreSQL takes none.
+        let names: Vec<&str> = batch.rows.iter().filter_map(name_of).filter(|name| !name.contains('\0')).collect();
         let index = store::goods::index_of(conn, &names).await?;
         let record = store::stores::all(conn).await?.into_iter().find(|s| s.id == store);
         let zone = calendar::zone(record.as_ref().map_or("UTC", |s| s.zone.as_str()));

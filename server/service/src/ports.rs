@@ -87,9 +87,12 @@ pub trait Channel: Debug + Send + Sync {
         subject: &'a str,
         back: &'a str,
     ) -> BoxFuture<'a, Result<String>>;
-    /// Closes an unpaid payment; paying it afterwards is refused.
+    /// Closes an unpaid payment; paying it afterwards is refused. One that was never
+    /// opened, of which the channel may say that there is no such, is closed as well: it
+    /// is not paid when it is opened later.
     fn close<'a>(&'a self, trade_no: &'a str) -> BoxFuture<'a, Result<()>>;
-    /// Asks what became of a payment.
+    /// Asks what became of a payment. One that the channel does not know is [`Paid::Open`]
+    /// before it was closed and [`Paid::Closed`] from then on: else it is asked about for ever.
     fn query<'a>(&'a self, trade_no: &'a str) -> BoxFuture<'a, Result<Paid>>;
     /// Sends money back. Repeatable by `key`: the same key moves money once.
     fn refund<'a>(&'a self, trade_no: &'a str, key: &'a str, amount: Fen) -> BoxFuture<'a, Result<String>>;

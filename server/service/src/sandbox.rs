@@ -69,6 +69,11 @@ struct Body {
     outcome: String,
 }
 
+/// A new number of the channel's own.
+fn new_channel_no() -> String {
+    format!("SB{}", store::new_id().replace('-', ""))
+}
+
 /// Opening trades, for all who wait for it in a lane at once.
 struct Opening;
 
@@ -115,7 +120,7 @@ impl Channel for SandboxChannel {
     ) -> BoxFuture<'a, Result<String>> {
         let trade = TradeRow {
             trade_no: trade_no.to_owned(),
-            channel_no: format!("SB{}", store::new_id().replace('-', "")),
+            channel_no: new_channel_no(),
             amount: amount.0,
             refunded: 0,
             state: "open".to_owned(),
@@ -130,11 +135,12 @@ impl Channel for SandboxChannel {
     }
 
     fn close<'a>(&'a self, trade_no: &'a str) -> BoxFuture<'a, Result<()>> {
+        let input = (trade_no.to_owned(), new_channel_no(), self.clock.now());
         Box::pin(async move {
-            let work = self.store.write(Lane::Member(trade_no), trade_no.to_owned(), |conn, trade_no| {
-                Box::pin(async move { Ok::<bool, Error>(sandbox::end(conn, trade_no, "closed").await?) })
+            let work = self.store.write(Lane::Member(trade_no), input, |conn, (trade_no, channel_no, now)| {
+                Box::pin(async move { Ok::<(), Error>(sandbox::close(conn, trade_no, channel_no, *now).await?) })
             });
-            work.await.map(|_| ())
+            work.await
         })
     }
 
@@ -300,7 +306,8 @@ impl Shop {
             order_code: trade.subject,
             amount: Fen(trade.amount),
             state: trade.state,
-            back: trade.back,
+            // A payment that was closed before anybody went to make it knows no way back.
+            back: if trade.back.is_empty() { "/orders".to_owned() } else { trade.back },
         })
     }
 

@@ -322,6 +322,27 @@ store::on_both! {
         assert!(shop.check().await.expect("proofs").is_empty());
     }
 
+    async fn a_batch_with_a_nul_in_it_names_nothing(store: TestStore) {
+        let (shop, _) = shop(&store);
+        small_shop(&shop).await;
+        let row = |sku: &str| Row { sku: Some(sku.to_owned()), quantity: 1, at: shop.now().0, ..Row::default() };
+        let barcode = Row { sku: None, barcode: Some("\0".to_owned()), ..row("") };
+        let batch = Batch {
+            key: "b1".to_owned(),
+            store: "main".to_owned(),
+            kind: BatchKind::Sales,
+            rows: vec![row("M1"), row("M1\0"), barcode],
+        };
+        let answer = shop.apply_batch("till", &batch).await.expect("an answer");
+        assert_eq!((answer.applied, answer.bad.iter().map(|bad| bad.row).collect::<Vec<_>>()), (1, vec![1, 2]));
+        assert_eq!(shop.apply_batch("till", &batch).await.expect("an answer"), answer);
+        for (key, at, field) in [("a\0b", "main", "key"), ("\n", "main", "key"), ("b2", "main\0", "store")] {
+            let odd = Batch { key: key.to_owned(), store: at.to_owned(), ..batch.clone() };
+            let refused = shop.apply_batch("till", &odd).await.expect_err("no batch").user();
+            assert_eq!((refused.code, refused.field.as_deref()), (domain::Code::Invalid, Some(field)));
+        }
+    }
+
     async fn stores_are_sorted_by_distance(store: TestStore) {
         let (shop, _) = shop(&store);
         small_shop(&shop).await;

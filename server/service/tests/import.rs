@@ -80,6 +80,15 @@ store::on_both! {
         assert_eq!(list.cards[0].price.price, Fen(1280));
     }
 
+    async fn a_row_with_a_nul_is_named_and_the_others_are_kept(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let skus = "code,name_zh,category,pack_size,price\nN1,鲜\0奶,milk,1,11.80\nN2,酸奶,milk,1,5.50\n";
+        let report = import(&shop, &[("stores.csv", STORES), ("categories.csv", CATEGORIES), ("skus.csv", skus)]).await;
+        let of_skus = report.bad().filter(|bad| bad.file == "skus.csv");
+        assert_eq!(of_skus.map(|bad| (bad.line, bad.code.as_str())).collect::<Vec<_>>(), [(2, "unreadable")]);
+        assert_eq!(report.of(Kind::Skus).map(|file| file.new), Some(1));
+    }
+
     async fn a_dry_run_writes_nothing_and_sees_later_files(store: TestStore) {
         let (shop, _) = shop(&store);
         let files = [

@@ -7,6 +7,7 @@ mod support;
 use domain::order::State;
 use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
+use service::feed::BatchKind;
 use service::payments::Verdict;
 use service::sandbox::{NAME, sign};
 
@@ -156,6 +157,95 @@ store::on_both! {
         world.check().await;
     }
 
+    async fn a_payment_that_nobody_went_to_make_ends_with_its_order(store: TestStore) {
+        let world = World::open(&store).await;
+        let (one, two) = (world.member(1).await, world.member(2).await);
+        let left = world.order_unpaid(&one, &[("THIRTY", 1)]).await;
+        let called_off = world.order_unpaid(&two, &[("MILK", 1)]).await;
+        assert_eq!(left.payment_url, format!("/pay/{}", left.code), "nobody was at the channel");
+        world.shop.cancel(&two, &called_off.code).await.expect("called off");
+        world.settle().await;
+        assert_eq!(world.number("SELECT COUNT(*) FROM payment WHERE state = 'created'").await, 1);
+        world.clock.advance(15 * 60_000);
+        world.settle().await;
+        assert_eq!(world.view(&one, &left).await.state, State::Expired);
+        assert_eq!(world.number("SELECT COUNT(*) FROM payment WHERE state = 'closed'").await, 2);
+        // Nobody asks about them any more.
+        let polls = "SELECT CAST(SUM(polls) AS BIGINT) FROM payment";
+        let before = world.number(polls).await;
+        for _ in 0..3 {
+            world.clock.advance(10 * 60_000);
+            world.settle().await;
+            assert_eq!(world.shop.poll_payments(world.shop.now()).await.expect("a job"), 0);
+        }
+        assert_eq!(world.number(polls).await, before);
+        // Who comes to the channel now finds nothing to pay, and a way back.
+        let trade_no = world.trade_of(&left).await;
+        let channel = &world.shop.ports().channel;
+        channel.open(&trade_no, yuan("25.00"), &left.code, "/pay/x").await.expect("the channel's page");
+        let page = world.shop.view(&trade_no).await.expect("a page");
+        assert_eq!((page.state.as_str(), page.back.as_str()), ("closed", "/orders"));
+        assert_eq!(code_of(world.shop.act(&trade_no, "pay").await), Code::OrderState);
+        world.settle().await;
+        assert_eq!(world.number("SELECT CAST(SUM(paid) AS BIGINT) FROM orders").await, 0);
+        world.check().await;
+    }
+
+    async fn going_to_pay_as_the_hold_ends_opens_nothing_that_can_be_paid(store: TestStore) {
+        let world = World::open(&store).await;
+        for n in 0..3 {
+            let visit = world.member(n).await;
+            let placed = world.order_unpaid(&visit, &[("MILK", 1)]).await;
+            let trade_no = world.trade_of(&placed).await;
+            world.clock.advance(15 * 60_000);
+            let now = world.shop.now();
+            assert_eq!(world.shop.expire_holds(now).await.expect("a job"), 1);
+            // The member's request looked at the order before that, and reaches the channel only now.
+            let channel = &world.shop.ports().channel;
+            let opening = channel.open(&trade_no, yuan("10.00"), &placed.code, "/pay/x");
+            let (opened, closed) = tokio::join!(opening, world.shop.run_outbox(now));
+            opened.expect("the channel's page");
+            assert_eq!(closed.expect("a job"), 1);
+            world.settle().await;
+            assert_eq!(world.shop.view(&trade_no).await.expect("a page").state, "closed");
+            assert_eq!(code_of(world.shop.act(&trade_no, "pay").await), Code::OrderState);
+        }
+        assert_eq!(world.number("SELECT COUNT(*) FROM payment WHERE state <> 'closed'").await, 0);
+        assert_eq!(world.level("MILK").await, (100, 0));
+        world.check().await;
+    }
+
+    async fn a_callback_with_a_nul_is_logged_and_moves_nothing(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("THIRTY", 1)]).await;
+        let trade_no = trade_no(&placed.payment_url);
+        let say = async |signature: &str, body: &str| {
+            world.shop.callback(NAME, "1", signature, body.as_bytes()).await.expect("an answer").verdict
+        };
+        // From anybody, in its bytes.
+        assert_eq!(say("00", "a\0b").await, Verdict::BadSignature);
+        // From the channel, in what it says.
+        for (trade_no, channel_no, outcome) in [
+            ("a\\u0000b", "SB1", "success"),
+            ("a\\u0000b", "SB1", "declined"),
+            (trade_no, "SB\\u0000", "success"),
+            (trade_no, "SB\\u0000", "declined"),
+        ] {
+            let body = format!(
+                r#"{{"trade_no":"{trade_no}","channel_no":"{channel_no}","amount":2500,"outcome":"{outcome}"}}"#
+            );
+            let signature = sign(b"the test's own key", "1", body.as_bytes());
+            assert_eq!(say(&signature, &body).await, Verdict::BadSignature, "{body}");
+        }
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log WHERE verdict = 'bad_signature'").await, 5);
+        assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
+        world.act(&placed, "pay").await;
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
+        world.check().await;
+    }
+
     async fn cancelling_before_payment_gives_all_back(store: TestStore) {
         let world = World::open(&store).await;
         let visit = world.member(1).await;
@@ -226,10 +316,10 @@ store::on_both! {
         let mut form = world.form(&visit, "pickup").await;
         (form.coupon, form.payable) = (None, 8_000);
         let placed = world.place(&visit, form).await;
-        assert_eq!(code_of(world.shop.short_line(&placed.code, 2, Packs(1), "test").await), Code::OrderState);
+        assert_eq!(code_of(world.short(&placed, 2, 1, "picking-1").await), Code::OrderState);
         world.act(&placed, "pay").await;
         world.settle().await;
-        let back = world.shop.short_line(&placed.code, 2, Packs(1), "test").await.expect("a refund");
+        let back = world.short(&placed, 2, 1, "picking-1").await.expect("a refund, since nothing was done before");
         assert_eq!(back, yuan("26.67"));
         world.settle().await;
         let view = world.view(&visit, &placed).await;
@@ -241,16 +331,62 @@ store::on_both! {
         assert!(view.timeline.iter().any(|entry| entry.detail.contains(&("name".to_owned(), "Thirty".to_owned()))));
         // The unit is neither reserved nor on the books any more.
         assert_eq!(world.level("THIRTY").await, (99, 0));
-        assert_eq!(code_of(world.shop.short_line(&placed.code, 2, Packs(1), "test").await), Code::Invalid);
+        assert_eq!(code_of(world.short(&placed, 2, 1, "picking-2").await), Code::Invalid);
         world.check().await;
 
         // The rest is short, too: all that is left goes back.
-        let rest = world.shop.short_line(&placed.code, 1, Packs(1), "test").await.expect("a refund");
+        let rest = world.short(&placed, 1, 1, "picking-3").await.expect("a refund");
         assert_eq!(rest, yuan("53.33"));
         world.settle().await;
         let view = world.view(&visit, &placed).await;
         assert_eq!((view.state, view.refunded), (State::Cancelled, yuan("80.00")));
         assert_eq!(world.number("SELECT CAST(SUM(taken) AS BIGINT) FROM slot").await, 0);
+        world.check().await;
+    }
+
+    async fn a_shortage_reported_again_is_answered_again(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("RARE", 3), ("THREE", 3)]).await;
+        let other = world.paid_order(&visit, &[("MILK", 2)]).await;
+        for key in ["", "picking", "picking 1", &"x".repeat(65)] {
+            assert_eq!(code_of(world.short(&placed, 1, 1, key).await), Code::Invalid, "{key}");
+        }
+        // More is reported than there is; the answer to it is lost.
+        let asked = [(1, Packs(1)), (2, Packs(5))];
+        let report = async || world.shop.short_lines(&placed.code, &asked, "picking-1", "test").await;
+        let back = report().await.expect("a refund");
+        assert_eq!(report().await.expect("the answer of before"), back);
+        assert_eq!((world.level("RARE").await, world.level("THREE").await), ((6, 2), (97, 0)));
+        // The key says that, of this order.
+        assert_eq!(code_of(world.short(&placed, 1, 1, "picking-1").await), Code::KeyReused);
+        assert_eq!(code_of(world.short(&other, 1, 1, "picking-1").await), Code::KeyReused);
+        assert_eq!(code_of(world.shop.short_lines(&other.code, &asked, "picking-1", "test").await), Code::KeyReused);
+        // Under another key the same is another shortage; of the order nothing is left then.
+        let rest = world.short(&placed, 1, 2, "picking-2").await.expect("a refund");
+        world.settle().await;
+        assert_eq!(report().await.expect("the answer of before"), back);
+        assert_eq!(world.short(&placed, 1, 2, "picking-2").await.expect("the answer of before"), rest);
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded, view.refunds.len()), (State::Cancelled, back + rest, 2));
+        assert_eq!(view.refunded, view.total);
+        assert_eq!(world.number("SELECT COUNT(*) FROM shortage").await, 2);
+        assert_eq!(world.view(&visit, &other).await.refunded, Fen::ZERO);
+        world.check().await;
+    }
+
+    async fn a_shortage_of_what_the_tills_sold_leaves_no_debt(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("RARE", 7)]).await;
+        world.till(BatchKind::Sales, "RARE", 7).await;
+        assert_eq!(world.level("RARE").await, (0, 7));
+        world.short(&placed, 1, 7, "picking-1").await.expect("a refund");
+        assert_eq!(world.level("RARE").await, (0, 0));
+        world.till(BatchKind::Receipts, "RARE", 10).await;
+        assert_eq!(world.level("RARE").await, (10, 0));
+        world.settle().await;
         world.check().await;
     }
 
@@ -260,12 +396,13 @@ store::on_both! {
         let placed = world.paid_order(&visit, &[("RARE", 3), ("THREE", 3)]).await;
         let paid = world.view(&visit, &placed).await.lines[0].total;
         let mut back = Fen::ZERO;
-        for _ in 0..3 {
-            back += world.shop.short_line(&placed.code, 1, Packs(1), "test").await.expect("a refund");
+        for n in 0..3 {
+            back += world.short(&placed, 1, 1, &format!("picking-{n}")).await.expect("a refund");
         }
         assert_eq!(back, paid);
-        assert_eq!(code_of(world.shop.short_line(&placed.code, 1, Packs(1), "test").await), Code::Invalid);
-        let all = world.shop.short_lines(&placed.code, &[(2, Packs(2)), (2, Packs(5))], "test").await.expect("a refund");
+        assert_eq!(code_of(world.short(&placed, 1, 1, "picking-3").await), Code::Invalid);
+        let both = [(2, Packs(2)), (2, Packs(5))];
+        let all = world.shop.short_lines(&placed.code, &both, "picking-4", "test").await.expect("a refund");
         assert_eq!(back + all, world.view(&visit, &placed).await.total);
         world.settle().await;
         let view = world.view(&visit, &placed).await;
@@ -278,9 +415,9 @@ store::on_both! {
         let world = World::open(&store).await;
         let visit = world.member(1).await;
         let placed = world.paid_order(&visit, &[("THREE", 2)]).await;
-        let tasks = (0..5).map(|_| {
-            let (shop, code) = (world.shop.clone(), placed.code.clone());
-            tokio::spawn(async move { shop.short_line(&code, 1, Packs(1), "test").await })
+        let tasks = (0..5).map(|n| {
+            let (shop, code, key) = (world.shop.clone(), placed.code.clone(), format!("picking-{n}"));
+            tokio::spawn(async move { shop.short_line(&code, 1, Packs(1), &key, "test").await })
         });
         let results: Vec<_> = futures::future::join_all(tasks).await.into_iter().map(|t| t.expect("no panic")).collect();
         assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 2);

@@ -6,11 +6,11 @@ mod support;
 
 use domain::ids::{BasketId, SkuId};
 use domain::order::State;
-use domain::view::{Lang, PlaceForm};
+use domain::view::{AddressForm, Lang, PlaceForm};
 use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
-use service::Visit;
 use service::checkout::CheckoutChoice;
+use service::{Shop, Visit};
 use support::guest;
 
 store::on_both! {
@@ -137,6 +137,71 @@ store::on_both! {
         assert_eq!(code_of(world.shop.place(&visit, empty).await), Code::BasketEmpty);
         assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 1);
         assert_eq!(world.number("SELECT COUNT(*) FROM payment").await, 1);
+        world.check().await;
+    }
+
+    async fn a_form_with_a_typed_address_is_one_order_and_one_address(store: TestStore) {
+        let world = World::open(&store).await;
+        let twin = World::twin(&store).await;
+        let visit = world.member(1).await;
+        let typed = |detail: &str| AddressForm {
+            name: "李雷".to_owned(),
+            phone: "13800000002".to_owned(),
+            area: "人民大道".to_owned(),
+            detail: detail.to_owned(),
+            ..AddressForm::default()
+        };
+        for n in 2..20 {
+            world.shop.save_address(&visit, typed(&format!("{n} 号"))).await.expect("an address");
+        }
+        world.fill(&visit, &[("SIXTY", 2)]).await;
+        let page = world.form(&visit, "delivery").await;
+        let (key, other_key) = (page.idempotency_key.clone(), "another-key".to_owned());
+        // The whole form, as the checkout's function sends it on: the address first, then the order.
+        let send = async |shop: &Shop, key: &str, detail: &str| {
+            let address = shop.save_typed_address(&visit, key, typed(detail)).await?;
+            let (address, idempotency_key) = (Some(address.to_string()), key.to_owned());
+            shop.place(&visit, PlaceForm { address, idempotency_key, ..page.clone() }).await
+        };
+        let last = "20 号";
+        // A double click, at two servers.
+        let (one, other) = tokio::join!(send(&world.shop, &key, last), send(&twin, &key, last));
+        let placed = one.expect("an order");
+        assert_eq!(other.expect("the same"), placed);
+        // Once more after the answer was lost, with as many addresses as there can be.
+        assert_eq!(world.shop.addresses(&visit).await.expect("a list").len(), 20);
+        assert_eq!(send(&world.shop, &key, last).await.expect("the same"), placed);
+        assert_eq!(code_of(send(&world.shop, &other_key, last).await), Code::Invalid, "one too many");
+        // What the member made of it since then stays.
+        let saved = world.shop.save_typed_address(&visit, &key, typed(last)).await.expect("known");
+        let changed = AddressForm { id: saved.to_string(), ..typed("20 号后门") };
+        world.shop.save_address(&visit, changed).await.expect("changed");
+        assert_eq!(send(&world.shop, &key, last).await.expect("the same"), placed);
+        let rows = world.shop.addresses(&visit).await.expect("a list");
+        assert_eq!(rows.iter().find(|row| row.id == saved).map(|row| row.detail.as_str()), Some("20 号后门"));
+        // Another address under the same key is another request.
+        let first = rows.iter().find(|row| row.id != saved).expect("another").id.clone();
+        world.shop.delete_address(&visit, &first).await.expect("room for one");
+        assert_eq!(code_of(send(&world.shop, &key, "21 号").await), Code::KeyReused);
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 1);
+        assert_eq!(world.level("SIXTY").await, (100, 2));
+        world.check().await;
+        twin.store().close().await;
+    }
+
+    async fn a_note_has_lines_and_no_other_control_characters(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("MILK", 1)]).await;
+        let form = world.form(&visit, "pickup").await;
+        for note in ["a\0b", "\0", "\u{7}", "\u{1b}[31m", "a\u{85}b"] {
+            let refused = world.shop.place(&visit, PlaceForm { note: note.to_owned(), ..form.clone() }).await;
+            let error = refused.expect_err("refused").user();
+            assert_eq!((error.code, error.field.as_deref()), (Code::Invalid, Some("note")), "{note:?}");
+        }
+        let note = "门口左边\r\n\t不要按门铃";
+        let placed = world.place(&visit, PlaceForm { note: note.to_owned(), ..form }).await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
         world.check().await;
     }
 

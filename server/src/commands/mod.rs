@@ -75,6 +75,14 @@ pub enum Failure {
     /// A file or the network.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// It may be done or not; under its key it is not done twice.
+    #[error("it may have been done all the same; to make sure, run it again with `--key {key}`")]
+    Unanswered {
+        /// The key.
+        key: String,
+        /// What happened.
+        source: service::Error,
+    },
     /// In words.
     #[error("{0}")]
     Said(String),

@@ -172,14 +172,27 @@ pub struct Short {
     line: u32,
     /// Packs that are missing.
     packs: i64,
+    /// Key of the report, 8 to 64 letters, digits or hyphens: the same report under the
+    /// same key is done once, and answered again. Made anew and printed if not given.
+    #[arg(long)]
+    key: Option<String>,
 }
 
 impl Short {
     pub(super) async fn run(self, shop: &Shop) -> Done {
-        let back = shop.short_line(&self.order, self.line, Packs(self.packs), &super::actor()).await?;
+        let key = self.key.unwrap_or_else(store::new_id);
+        // Said before anything is written: whoever hears no answer can ask again.
+        eprintln!("to repeat this report, add --key {key}");
+        let back = shop.short_line(&self.order, self.line, Packs(self.packs), &key, &super::actor()).await;
+        let back = back.map_err(|error| unanswered(error, key))?;
         println!("{} goes back to the member", super::data::yuan(back.0));
         Ok(())
     }
+}
+
+/// A refusal has changed nothing; of any other failure it is not known whether it has.
+fn unanswered(error: service::Error, key: String) -> Failure {
+    if error.is_internal() { Failure::Unanswered { key, source: error } } else { error.into() }
 }
 
 /// Why is a product sellable so often?

@@ -37,6 +37,7 @@ pub mod places;
 pub mod sandbox;
 mod search;
 pub mod sessions;
+pub mod shortages;
 pub mod slots;
 mod spelling;
 pub mod stock;

@@ -5,7 +5,8 @@
 use crate::{Conn, Result, Val, due, vals};
 use domain::{Fen, Millis};
 
-/// A trade at the sandbox. States: `open`, `paid`, `closed`.
+/// A trade at the sandbox. States: `open`, `paid`, `closed`. One that was closed before
+/// it was opened has no amount, no subject and no way back.
 #[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
 pub struct TradeRow {
     /// The shop's number.
@@ -76,6 +77,16 @@ pub async fn open(conn: &mut Conn, trades: &[TradeRow]) -> Result<()> {
 pub async fn trade(conn: &mut Conn, trade_no: &str) -> Result<Option<TradeRow>> {
     let sql = concat!("SELECT ", trade_columns!(), " FROM sandbox_trade WHERE trade_no = $1");
     conn.opt(sql, vals![trade_no]).await
+}
+
+/// Closes a trade unless it is paid. One that was never opened is there, closed,
+/// from now on: opened later, it stays so.
+pub async fn close(conn: &mut Conn, trade_no: &str, channel_no: &str, now: Millis) -> Result<()> {
+    let sql = "INSERT INTO sandbox_trade (trade_no, channel_no, amount, state, subject, back, created_at) \
+               VALUES ($1, $2, 0, 'closed', '', '', $3) \
+               ON CONFLICT (trade_no) DO UPDATE SET state = 'closed' WHERE sandbox_trade.state = 'open'";
+    conn.exec(sql, vals![trade_no, channel_no, now]).await?;
+    Ok(())
 }
 
 /// Moves a trade on from `open`; false if it was not open any more.

@@ -94,6 +94,43 @@ crate::on_both! {
         assert_eq!(shop.say(&["check"]), "the books are right");
     }
 
+    async fn a_form_with_a_typed_address_that_is_sent_twice_is_one_order(shop) {
+        let servers = serve(&shop).await;
+        let good = goods(&shop).await.swap_remove(0);
+        let shopper = Shopper::sign_in(&servers, "13800005000").await;
+        shopper.add(&good, 2).await;
+        let form = shopper.form_of("delivery").await;
+        let typed = [
+            ("kind", "delivery"),
+            ("address", "new"),
+            ("name", "王小明"),
+            ("phone", "13800000001"),
+            ("area", "文三路"),
+            ("detail", "1 幢 101 室"),
+            ("lat", "30.2770"),
+            ("lon", "120.1285"),
+        ];
+        // A double click, and taps of somebody who hears no answer, at whichever server.
+        let tries = (0..6).map(|no| {
+            let (shopper, form) = (shopper.clone(), form.clone());
+            tokio::spawn(async move { shopper.place(no, &form, &typed).await })
+        });
+        let mut said: Vec<_> = join_all(tries).await.into_iter().map(Result::unwrap).collect();
+        // And once more, later.
+        said.push(shopper.place(0, &form, &typed).await);
+        let all_one = said.iter().all(|(status, code)| status.is_success() && *code == said[0].1);
+        assert!(all_one, "{said:?}");
+        assert_eq!(number(&shop, "SELECT COUNT(*) FROM orders").await, 1);
+        assert_eq!(number(&shop, "SELECT COUNT(*) FROM address").await, 1);
+        // Another address under its key is another request.
+        let mut other = typed;
+        other[5].1 = "1 幢 102 室";
+        let (_, answer) = shopper.place(0, &form, &other).await;
+        assert_eq!(answer["code"], "key_reused", "{answer}");
+        drop(servers);
+        assert_eq!(shop.say(&["check"]), "the books are right");
+    }
+
     async fn paying_calling_off_and_reporting_short_at_once_gives_back_what_was_paid(shop) {
         let servers = serve(&shop).await;
         let good = goods(&shop).await.swap_remove(1);
@@ -137,6 +174,26 @@ crate::on_both! {
         assert_eq!(number(&shop, kept).await, 0);
         assert_eq!(number(&shop, "SELECT CAST(SUM(paid - refunded) AS BIGINT) FROM orders").await, 0);
         assert_eq!(number(&shop, "SELECT CAST(SUM(reserved) AS BIGINT) FROM stock").await, 0);
+        drop(servers);
+        assert_eq!(shop.say(&["check"]), "the books are right");
+    }
+
+    async fn a_shortage_whose_answer_was_lost_is_reported_again_by_its_key(shop) {
+        let servers = serve(&shop).await;
+        let good = goods(&shop).await.swap_remove(1);
+        let shopper = Shopper::sign_in(&servers, "13800002001").await;
+        let paid = shopper.order(&good, 4).await;
+        shopper.pay(&paid).await;
+        let first = shop.run(&["short", &paid, "1", "2"]);
+        let errors = String::from_utf8_lossy(&first.stderr);
+        assert!(first.status.success(), "{errors}");
+        let key = errors.split("--key ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+        let again = shop.say(&["short", &paid, "1", "2", "--key", key]);
+        assert_eq!(again, String::from_utf8_lossy(&first.stdout).trim());
+        let other = shop.run(&["short", &paid, "1", "1", "--key", key]);
+        assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("key_reused"));
+        assert_eq!(number(&shop, "SELECT CAST(SUM(short_qty) AS BIGINT) FROM order_line").await, 2);
+        assert_eq!(number(&shop, "SELECT COUNT(*) FROM refund").await, 1);
         drop(servers);
         assert_eq!(shop.say(&["check"]), "the books are right");
     }

@@ -138,14 +138,20 @@ impl Shopper {
 
     /// The form of the checkout page for pick-up, without a coupon.
     pub async fn form(&self) -> Form {
-        let mut page = self.page("/checkout?kind=pickup&coupon=none").await;
+        self.form_of("pickup").await
+    }
+
+    /// The same for this kind of order.
+    pub async fn form_of(&self, kind: &str) -> Form {
+        let path = format!("/checkout?kind={kind}&coupon=none");
+        let mut page = self.page(&path).await;
         // A server opens the slots soon after its start.
         for _ in 0..100 {
             if slot(&page).is_some() {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            page = self.page("/checkout?kind=pickup&coupon=none").await;
+            page = self.page(&path).await;
         }
         Form {
             key: value(&page, "idempotency_key").unwrap_or_else(|| panic!("no form: {page}")),

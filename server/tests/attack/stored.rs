@@ -2,8 +2,9 @@
 //! pages; in pages, exports and logs.
 
 use crate::shopper::Shopper;
-use crate::support::{On, Shop, browser, post};
+use crate::support::{self, On, Shop, browser, post, script};
 use reqwest::StatusCode;
+use serde_json::json;
 
 /// Breaks out of text, attributes, titles, scripts and templates, where it is not encoded.
 const TEXT: &str = "\"'></title></script><svg onload=x9()>{{7*7}}";
@@ -157,6 +158,77 @@ async fn what_stands_in_an_address_is_never_run() {
         assert!(!answer.status().is_server_error(), "{text:?}");
         let answer = browser().get(server.at("/api/catalogue/suggest")).query(&[("text", text)]).send().await.unwrap();
         assert!(!answer.status().is_server_error(), "{text:?}");
+    }
+}
+
+/// Addresses with a NUL in them, written in every way that anything reads as one.
+const NULS: [&str; 22] = [
+    "/p/%00",
+    "/p/a%2500",
+    "/c/%00",
+    "/c/dairy?brand=%00",
+    "/search?q=%00",
+    "/search?q=%0",
+    "/search?brand=%00",
+    "/search?q=milk&diet=%0",
+    "/search?q=milk&without=%+0",
+    "/deals?brand=%+0",
+    "/orders/%00",
+    "/pay/%00",
+    "/me/addresses/%00",
+    "/basket?choose=%00",
+    "/checkout?coupon=%00",
+    "/checkout?coupon=%+0",
+    "/sandbox/pay/%00",
+    "/sandbox/pay/%2500",
+    "/sandbox/messages?phone=%00",
+    "/live?skus=x&store=%00",
+    "/live/order/%00",
+    "/api/catalogue/suggest?text=%00",
+];
+
+crate::on_both! {
+    async fn a_nul_is_refused_wherever_it_comes_in(shop) {
+        let token = shop.say(&["token", "add", "tills", "--role", "feed"]);
+        let servers = [shop.serve()];
+        let server = &servers[0];
+        let member = Shopper::sign_in(&servers, "13800008003").await;
+        for path in NULS {
+            let answer = member.client.get(server.at(path)).header("accept", "text/html").send().await.unwrap();
+            assert!(!answer.status().is_server_error(), "{path}: {}", answer.status());
+        }
+        for (function, field) in [
+            ("checkout/place", "note"),
+            ("checkout/adjust", "adjust"),
+            ("sandbox/act", "trade_no"),
+            ("orders/pay", "code"),
+            ("settings/store", "store"),
+            ("account/name", "name"),
+            ("account/request_code", "phone"),
+            ("basket/add", "sku"),
+        ] {
+            let (status, answer) = member.call(0, function, &[("x", ""), (field, "a\0b")]).await;
+            let named = answer["code"] == "invalid" && answer["field"] == field;
+            assert!(status == StatusCode::UNPROCESSABLE_ENTITY && named, "{function}: {status} {answer}");
+        }
+        // The tills: a key is refused, goods of such a name are not known.
+        let batch = |key: &str, store: &str| {
+            let row = json!({ "sku": "\0", "quantity": 1, "at": jiff::Timestamp::now().to_string() });
+            let body = json!({ "store": store, "key": key, "rows": [row] });
+            script().post(server.at("/api/v1/feed/sales")).bearer_auth(&token).json(&body).send()
+        };
+        for (key, store) in [("a\0b", "wensan"), ("a", "wen\0san")] {
+            assert_eq!(batch(key, store).await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        let answer: serde_json::Value = batch("a", "wensan").await.unwrap().json().await.unwrap();
+        assert_eq!(answer["bad"][0]["error"]["code"], "not_found", "{answer}");
+        let why = script().get(server.at("/api/v1/why?store=wensan&sku=%00")).bearer_auth(&token).send().await;
+        assert_eq!(why.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+        // What says that it is the payment channel.
+        let pay = script().post(server.at("/api/pay/sandbox/callback")).header("x-sandbox-signature", "00");
+        assert_eq!(pay.body("a\0b").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        drop(servers);
+        assert_eq!(shop.say(&["check"]), "the books are right");
     }
 }
 

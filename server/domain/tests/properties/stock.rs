@@ -3,7 +3,7 @@
 
 use crate::config;
 use domain::availability::{Level, State, Thresholds, sellable_base, sellable_packs, state};
-use domain::stock::{Delta, Kind, can_reserve, delta, flow, state_level, sum};
+use domain::stock::{Delta, Kind, can_reserve, delta, flow, short_pick, state_level, sum};
 use domain::{Base, Millis, Packs};
 use proptest::prelude::*;
 use proptest::strategy::Union;
@@ -57,7 +57,7 @@ impl Book {
 struct Truth {
     now: i64,
     messages: Vec<Message>,
-    /// Units that pickers took or did not find, with the time.
+    /// Units that pickers took, or did not find though the book had them, with the time.
     picks: Vec<(i64, i64)>,
     held: i64,
 }
@@ -75,6 +75,12 @@ impl Truth {
             }
         }
         units - self.picks.iter().filter(|(at, _)| *at > since).map(|(_, n)| n).sum::<i64>()
+    }
+
+    /// Held units leave the hold, and the book as far as they are not `gone` from it.
+    fn pick(&mut self, n: i64, gone: i64) {
+        self.held -= n;
+        self.picks.push((self.now, n - gone.min(n)));
     }
 }
 
@@ -122,10 +128,11 @@ impl ReferenceStateMachine for Store {
             Act::Receive(message) => truth.messages.push(message),
             Act::Reserve(n) => truth.held += granted(truth.on_hand(), truth.held, n),
             Act::Release(n) => truth.held -= n.min(truth.held),
-            Act::Pick(n) | Act::ShortPick(n) => {
-                let n = n.min(truth.held);
-                truth.held -= n;
-                truth.picks.push((truth.now, n));
+            Act::Pick(n) => truth.pick(n.min(truth.held), 0),
+            Act::ShortPick(n) => {
+                // What is held and not on hand was taken off before: by the tills, or by a count.
+                let gone = (truth.held - truth.on_hand()).max(0);
+                truth.pick(n.min(truth.held), gone);
             }
         }
         truth
@@ -149,7 +156,10 @@ impl StateMachineTest for Store {
             Act::Receive(message) => book.receive(message),
             Act::Release(n) => book_held(Kind::Release, n.min(reserved)),
             Act::Pick(n) => book_held(Kind::Pick, n.min(reserved)),
-            Act::ShortPick(n) => book_held(Kind::ShortPick, n.min(reserved)),
+            Act::ShortPick(n) => {
+                let taken = short_pick(&book.level, Base(n.min(reserved)));
+                book.add(Kind::ShortPick, now, taken);
+            }
             Act::Reserve(n) => {
                 if can_reserve(&book.level, Base(n), now) {
                     book.add(Kind::Reservation, now, delta(Kind::Reservation, Base(n)));
@@ -221,6 +231,29 @@ proptest! {
             level.reserved += take;
         }
         prop_assert!(level.reserved.0 == reserved || level.reserved.0 + safety <= on_hand);
+    }
+
+    #[test]
+    fn a_short_pick_leaves_no_debt(
+        on_hand in -20..60_i64, reserved in 0..40_i64, safety in 0..20_i64, first in 0..40_i64, second in 0..40_i64,
+    ) {
+        let now = Millis(0);
+        let held = Level { on_hand: Base(on_hand), reserved: Base(reserved), ..Level::default() };
+        let before = Level { safety: Base(safety), ..held };
+        let after = |level: &Level, n: i64| {
+            let taken = short_pick(level, Base(n));
+            Level { on_hand: level.on_hand + taken.on_hand, reserved: level.reserved + taken.reserved, ..*level }
+        };
+        let first = first.min(reserved);
+        let second = second.min(reserved - first);
+        let level = after(&before, first);
+        prop_assert_eq!(level.reserved.0, reserved - first);
+        prop_assert!((on_hand - first..=on_hand).contains(&level.on_hand.0));
+        // The book falls to what is still held, and no further.
+        prop_assert!(level.on_hand >= before.on_hand.min(level.reserved));
+        prop_assert!(reserved > on_hand || level.on_hand.0 == on_hand - first, "the book had all of them");
+        prop_assert_eq!(sellable_base(&level, now), sellable_base(&before, now), "nothing new is promised");
+        prop_assert_eq!(after(&level, second), after(&before, first + second), "at once, or one after another");
     }
 
     #[test]

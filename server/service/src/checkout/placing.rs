@@ -74,7 +74,10 @@ fn check_form(form: &PlaceForm) -> Result<()> {
     if !(8..=64).contains(&key.len()) || !plain {
         return Err(UserError::invalid("idempotency_key").into());
     }
-    if form.note.chars().count() > NOTE_MAX {
+    // A note has lines, and no other control characters. PostgreSQL takes no NUL: it would
+    // undo all that is served together.
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if form.note.chars().count() > NOTE_MAX || form.note.contains(odd) {
         return Err(UserError::invalid("note").with("max", NOTE_MAX).into());
     }
     if form.substitution_default.as_deref().is_some_and(|choice| !is_default(choice)) {
@@ -159,9 +162,42 @@ async fn place_round(
     round: &[usize],
     answers: &mut [Option<Result<PlacedOrder>>],
 ) -> Result<()> {
-    let mut fresh = Vec::with_capacity(round.len());
-    let before = known(conn, jobs, round).await?;
-    for &no in round {
+    let fresh = answer_known(conn, jobs, round, answers).await?;
+    let mut refused = Vec::new();
+    let mut decided = Vec::with_capacity(fresh.len());
+    if !fresh.is_empty() {
+        let mut desk = Desk::open(conn, jobs, &fresh).await?;
+        for no in fresh {
+            match desk.decide(no, &jobs[no]) {
+                Ok(order) => decided.push(order),
+                Err(error) => {
+                    answers[no] = Some(Err(error));
+                    refused.push(no);
+                }
+            }
+        }
+        desk.write(conn).await?;
+    }
+    for (no, placed) in write(conn, &decided).await? {
+        answers[no] = Some(Ok(placed));
+    }
+    if !refused.is_empty() {
+        // What is gone may have gone to the same form, at another server since it was looked for.
+        answer_known(conn, jobs, &refused, answers).await?;
+    }
+    Ok(())
+}
+
+/// Answers the jobs whose orders were placed before; the numbers of the others.
+async fn answer_known(
+    conn: &mut Conn,
+    jobs: &[PlaceJob],
+    numbers: &[usize],
+    answers: &mut [Option<Result<PlacedOrder>>],
+) -> Result<Vec<usize>> {
+    let before = known(conn, jobs, numbers).await?;
+    let mut fresh = Vec::with_capacity(numbers.len());
+    for &no in numbers {
         let job = &jobs[no];
         match before.iter().find(|order| job.is(order)) {
             Some(order) => {
@@ -173,21 +209,7 @@ async fn place_round(
             None => fresh.push(no),
         }
     }
-    let mut decided = Vec::with_capacity(fresh.len());
-    if !fresh.is_empty() {
-        let mut desk = Desk::open(conn, jobs, &fresh).await?;
-        for no in fresh {
-            match desk.decide(no, &jobs[no]) {
-                Ok(order) => decided.push(order),
-                Err(error) => answers[no] = Some(Err(error)),
-            }
-        }
-        desk.write(conn).await?;
-    }
-    for (no, placed) in write(conn, &decided).await? {
-        answers[no] = Some(Ok(placed));
-    }
-    Ok(())
+    Ok(fresh)
 }
 
 impl PlaceJob {

@@ -206,7 +206,8 @@ impl Lines<'_> {
 }
 
 impl Table {
-    /// Takes a row in, or notes that it has too many or too few cells.
+    /// Takes a row in, or notes that it has too many or too few cells, or one that is no text
+    /// (a NUL, too, is none: PostgreSQL takes it in no text).
     pub(super) fn push(&mut self, line: u64, record: StringRecord, width: usize) {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return;
@@ -214,7 +215,7 @@ impl Table {
         if record.len() != width {
             let reason = Reason::Cells { expected: width, found: record.len() };
             self.bad.push(Bad::new(line, "", reason));
-        } else if record.iter().any(|cell| cell.contains('\u{fffd}')) {
+        } else if record.iter().any(|cell| cell.contains(['\u{fffd}', '\0'])) {
             self.bad.push(Bad::new(line, "", Reason::Unreadable));
         } else {
             self.rows.push((line, record));

@@ -1,10 +1,10 @@
 //! Where members have their orders brought.
 
-use super::{parse_phone, text};
+use super::{fingerprint, parse_phone, text};
 use crate::{Error, Result, Shop, Visit};
-use domain::ids::{AddressId, StoreId};
+use domain::ids::{AddressId, MemberId, StoreId};
 use domain::view::{AddressForm, AddressView};
-use domain::{Code, UserError};
+use domain::{Code, Millis, UserError};
 use store::members::{self, AddressRow};
 use store::{Conn, Lane};
 
@@ -40,14 +40,32 @@ impl Shop {
                     if !is_new && !known.iter().any(|address| address.id == row.id) {
                         return Err(Code::NotFound.into());
                     }
-                    if *is_new && known.len() >= ADDRESSES {
-                        return Err(UserError::invalid("id").with("max", ADDRESSES).into());
+                    write_in_tx(conn, member, row, &known, *now).await
+                })
+            })
+            .await
+    }
+
+    /// Saves the address that was typed into a form with an idempotency key: the
+    /// same form sent again, at the same moment or later, is the same address. It
+    /// is written once; what the member made of it since then stays.
+    ///
+    /// # Errors
+    /// `invalid` or `bad_phone` on the field; `too_many` of them, unless it is one of them.
+    pub async fn save_typed_address(&self, visit: &Visit, key: &str, form: AddressForm) -> Result<AddressId> {
+        let member = visit.member()?.clone();
+        let row = address_row(&AddressForm { id: String::new(), ..form })?;
+        let row = AddressRow { id: typed_id(&member, key, &row)?, ..row };
+        let input = (member.clone(), row, visit.now);
+        self.store()
+            .write(Lane::Member(member.as_str()), input, |conn, (member, row, now)| {
+                Box::pin(async move {
+                    members::lock(conn, member).await?;
+                    let known = members::addresses(conn, member).await?;
+                    if known.iter().any(|address| address.id == row.id) {
+                        return Ok(AddressId::trusted(row.id.as_str()));
                     }
-                    let only = known.iter().all(|address| address.id == row.id);
-                    let was = known.iter().any(|address| address.id == row.id && address.is_default);
-                    let row = AddressRow { is_default: row.is_default || only || was, ..row.clone() };
-                    members::save_address(conn, member, &row, *now).await?;
-                    Ok(AddressId::trusted(row.id))
+                    write_in_tx(conn, member, row, &known, *now).await
                 })
             })
             .await
@@ -78,6 +96,33 @@ impl Shop {
             })
             .await
     }
+}
+
+/// Writes an address beside those that the member has; the only one is the usual one.
+async fn write_in_tx(
+    conn: &mut Conn,
+    member: &MemberId,
+    row: &AddressRow,
+    known: &[AddressRow],
+    now: Millis,
+) -> Result<AddressId> {
+    let was = known.iter().find(|address| address.id == row.id);
+    if was.is_none() && known.len() >= ADDRESSES {
+        return Err(UserError::invalid("id").with("max", ADDRESSES).into());
+    }
+    let only = known.iter().all(|address| address.id == row.id);
+    let is_default = row.is_default || only || was.is_some_and(|was| was.is_default);
+    members::save_address(conn, member, &AddressRow { is_default, ..row.clone() }, now).await?;
+    Ok(AddressId::trusted(row.id.as_str()))
+}
+
+/// The id of an address that is typed into a form with this key: made of what it
+/// says, so that the same form gives the same id and another text another one.
+fn typed_id(member: &MemberId, key: &str, row: &AddressRow) -> Result<String> {
+    let AddressRow { name, phone, area, detail, lat_e6, lon_e6, .. } = row;
+    let said = serde_json::to_string(&(member, key, name, phone, area, detail, lat_e6, lon_e6))?;
+    // 128 bits, as other ids have.
+    Ok(fingerprint(&said).chars().take(32).collect())
 }
 
 fn address_row(form: &AddressForm) -> Result<AddressRow> {
@@ -169,6 +214,21 @@ fn address_view(row: AddressRow, area: Option<Area>) -> AddressView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_typed_address_has_the_id_of_what_was_sent() {
+        let member = MemberId::trusted("m1");
+        let id = |key: &str, detail: &str| {
+            let [name, phone, area] = ["王小明", "13800000001", "人民大道"].map(str::to_owned);
+            let form = AddressForm { name, phone, area, detail: detail.to_owned(), ..AddressForm::default() };
+            let row = address_row(&form).expect("an address");
+            typed_id(&member, key, &row).expect("an id")
+        };
+        assert_eq!(id("key-1", "200 号"), id("key-1", " 200 号"), "blanks around it are none of it");
+        assert_ne!(id("key-1", "200 号"), id("key-1", "201 号"));
+        assert_ne!(id("key-1", "200 号"), id("key-2", "200 号"));
+        assert!(AddressId::parse(&id("key-1", "200 号")).is_ok());
+    }
 
     #[test]
     fn degrees_become_millionths() {

@@ -9,6 +9,8 @@
 //! - Money that comes after the hold ran out takes the goods again if they are
 //!   still there, else it goes back by itself, with a message. So does money for
 //!   a cancelled order, and a second payment for the same order.
+//! - A payment that is no longer to be made is closed at the channel, also where
+//!   nobody ever went to make it: from then on nobody asks about it.
 //! - Nothing outside is called inside a unit of work: the outbox does it after
 //!   the commit, as often as needed; the channel takes each key once.
 
@@ -282,8 +284,8 @@ impl Shop {
             return Err(UserError::new(Code::TooLarge).with("max", BODY_MAX).into());
         }
         let now = self.now();
-        let text: String = String::from_utf8_lossy(body).chars().take(LOG_MAX).collect();
-        let verdict = match port.verify(signature, timestamp, body) {
+        let text: String = String::from_utf8_lossy(body).chars().take(LOG_MAX).map(loggable).collect();
+        let verdict = match port.verify(signature, timestamp, body).filter(is_readable) {
             None => {
                 self.log_callback(port.name(), Verdict::BadSignature, "", &text, now).await?;
                 Verdict::BadSignature
@@ -426,6 +428,17 @@ impl Shop {
         self.ports().channel.close(&plan.trade_no).await?;
         self.query_payment(&plan.trade_no, now).await
     }
+}
+
+/// A character of a callback as the log keeps it: PostgreSQL takes no NUL.
+const fn loggable(c: char) -> char {
+    if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }
+}
+
+/// Are the numbers in a callback such that a payment can have them?
+fn is_readable(callback: &Callback) -> bool {
+    let Callback { trade_no, channel_no, .. } = callback;
+    [trade_no, channel_no].iter().all(|number| !number.contains(char::is_control))
 }
 
 /// Does it say that what an expired order held is gone?

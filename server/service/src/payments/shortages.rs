@@ -1,5 +1,8 @@
 //! Packs that the picker does not find: the member gets back what was paid for
 //! them, and nothing else of the order changes.
+//!
+//! Who reports them may never hear the answer (a connection broke, a process was
+//! killed) and reports them again. So a report has a key: it is done once in a store.
 
 use super::refunds::{RefundAsk, frozen_lines, refund_in_tx, so_far};
 use crate::orders::{NewEvent, add_event, move_in_tx, state_of};
@@ -9,6 +12,7 @@ use domain::refund::shortage;
 use domain::{Base, Code, Fen, Millis, Packs, UserError};
 use store::orders::{self, OrderRow};
 use store::payments;
+use store::shortages::{self, Reported};
 use store::stock::Missing;
 use store::{Conn, Lane};
 
@@ -17,32 +21,80 @@ impl Shop {
     ///
     /// # Errors
     /// As there.
-    pub async fn short_line(&self, code: &str, line_no: u32, packs: Packs, actor: &str) -> Result<Fen> {
-        self.short_lines(code, &[(line_no, packs)], actor).await
+    pub async fn short_line(&self, code: &str, line_no: u32, packs: Packs, key: &str, actor: &str) -> Result<Fen> {
+        self.short_lines(code, &[(line_no, packs)], key, actor).await
     }
 
     /// Staff: packs of these lines (number from 1) are not on the shelf. One
     /// refund for all of them: what was paid for the missing units. If nothing
     /// of the order is left, everything goes back. Answers the refund.
     ///
+    /// `key` is the report's own, 8 to 64 letters, digits or hyphens: the same
+    /// report once more changes nothing and gets the same answer, whatever became
+    /// of the order meanwhile. A report that was refused has not used its key.
+    ///
     /// # Errors
     /// `not_found`; `order_state` before it is paid or after it is packed;
-    /// `invalid` on `packs` if nothing more of these lines can be short.
-    pub async fn short_lines(&self, code: &str, shorts: &[(u32, Packs)], actor: &str) -> Result<Fen> {
+    /// `invalid` on `packs` if nothing more of these lines can be short, on `key`
+    /// if it is none; `key_reused` if it is that of another report in the store.
+    pub async fn short_lines(&self, code: &str, shorts: &[(u32, Packs)], key: &str, actor: &str) -> Result<Fen> {
+        let report = Report::new(key, shorts)?;
         let code = domain::code::parse_order_code(code).map_err(|_| Error::from(Code::NotFound))?;
         let order = orders::by_code(&mut self.store().read().await?, &code).await?;
         let order = order.ok_or(Error::from(Code::NotFound))?;
-        tracing::info!(order = code, actor, lines = shorts.len(), "lines reported short");
-        let input = (order.store(), order.order(), shorts.to_vec(), self.now());
+        tracing::info!(order = code, actor, key, lines = shorts.len(), "lines reported short");
+        let input = (order.store(), order.order(), report, self.now());
         self.store()
-            .write(Lane::Store(&order.store_id), input, |conn, (store, id, shorts, now)| {
+            .write(Lane::Store(&order.store_id), input, |conn, (store, id, report, now)| {
                 Box::pin(async move {
                     let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
-                    short_in_tx(conn, &order, shorts, *now).await
+                    report_in_tx(conn, &order, report, *now).await
                 })
             })
             .await
     }
+}
+
+/// Packs that are reported missing under a key.
+#[derive(Debug)]
+struct Report {
+    key: String,
+    shorts: Vec<(u32, Packs)>,
+    /// The same as it is kept with the key.
+    asked: String,
+}
+
+impl Report {
+    fn new(key: &str, shorts: &[(u32, Packs)]) -> Result<Self> {
+        let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !(8..=64).contains(&key.len()) || !plain {
+            return Err(UserError::invalid("key").into());
+        }
+        Ok(Self { key: key.to_owned(), shorts: shorts.to_vec(), asked: serde_json::to_string(shorts)? })
+    }
+
+    /// What was answered under its key, if that was the same report.
+    fn answered(&self, order: &OrderRow, known: &Reported) -> Result<Fen> {
+        if known.order_id != order.id || known.asked != self.asked {
+            return Err(Code::KeyReused.into());
+        }
+        Ok(Fen(known.back))
+    }
+}
+
+/// Does what is reported about a locked order, or answers what stands under the key.
+async fn report_in_tx(conn: &mut Conn, order: &OrderRow, report: &Report, now: Millis) -> Result<Fen> {
+    let store = order.store();
+    if let Some(known) = shortages::reported(conn, &store, &report.key).await? {
+        return report.answered(order, &known);
+    }
+    let back = short_in_tx(conn, order, &report.shorts, now).await?;
+    let kept = Reported { order_id: order.id.clone(), asked: report.asked.clone(), back: back.0 };
+    if !shortages::keep(conn, &store, &report.key, &kept, now).await? {
+        // Another server has just used it for another order: nothing of this one is done.
+        return Err(Code::KeyReused.into());
+    }
+    Ok(back)
 }
 
 async fn short_in_tx(conn: &mut Conn, order: &OrderRow, shorts: &[(u32, Packs)], now: Millis) -> Result<Fen> {
@@ -59,6 +111,7 @@ async fn short_in_tx(conn: &mut Conn, order: &OrderRow, shorts: &[(u32, Packs)],
     if refund.lines.is_empty() {
         return Err(UserError::invalid("packs").into());
     }
+    // Not the report's key: that is one store's, and a refund's must be the only one at the channel.
     let tag = store::new_id();
     let mut missing = Vec::with_capacity(refund.lines.len());
     for line in &refund.lines {

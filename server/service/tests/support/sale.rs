@@ -8,6 +8,7 @@ use domain::order::State;
 use domain::view::{AddressForm, Lang, OrderView, PlaceForm};
 use domain::{Code, Fen, Packs};
 use service::checkout::{CheckoutChoice, Placed};
+use service::feed::{Batch, BatchKind, Row};
 use service::ports::{Messenger, Ports, SimClock, SystemRandom};
 use service::sandbox::{SandboxChannel, SandboxMessenger};
 use service::{Error, Result, Settings, Shop, Visit};
@@ -154,6 +155,14 @@ impl World {
         self.place(visit, form).await
     }
 
+    /// Fills the basket and places the order for pick-up, without going to pay: no
+    /// payment is opened at the channel.
+    pub async fn order_unpaid(&self, visit: &Visit, goods: &[(&str, i64)]) -> Placed {
+        self.fill(visit, goods).await;
+        let form = self.form(visit, "pickup").await;
+        self.shop.place(visit, form).await.expect("an order")
+    }
+
     /// Places an order and goes to pay: its `payment_url` is the channel's page.
     pub async fn place(&self, visit: &Visit, form: PlaceForm) -> Placed {
         let placed = self.shop.place(visit, form).await.expect("an order");
@@ -178,6 +187,19 @@ impl World {
         self.shop.act(trade_no(&placed.payment_url), act).await.expect("an act at the channel");
     }
 
+    /// Staff report packs of a line as missing.
+    pub async fn short(&self, placed: &Placed, line: u32, packs: i64, key: &str) -> Result<Fen> {
+        self.shop.short_line(&placed.code, line, Packs(packs), key, "test").await
+    }
+
+    /// The tills report one row, as of now.
+    pub async fn till(&self, kind: BatchKind, sku: &str, quantity: i64) {
+        let row = Row { sku: Some(sku.to_owned()), quantity, at: self.shop.now().0, ..Row::default() };
+        let batch = Batch { key: store::new_id(), store: "main".to_owned(), kind, rows: vec![row] };
+        let answer = self.shop.apply_batch("tills", &batch).await.expect("a batch");
+        assert_eq!((answer.applied, answer.bad.len()), (1, 0));
+    }
+
     /// Runs the jobs until there is nothing left to do at this time.
     pub async fn settle(&self) {
         for _ in 0..20 {
@@ -197,6 +219,15 @@ impl World {
     pub async fn verdicts(&self, placed: &Placed) -> Vec<String> {
         let mut conn = self.shop.store().read().await.expect("reads");
         store::payments::verdicts(&mut conn, trade_no(&placed.payment_url)).await.expect("verdicts")
+    }
+
+    /// The channel's number of an order's payment, whether it was opened there or not.
+    pub async fn trade_of(&self, placed: &Placed) -> String {
+        let sql = "SELECT p.trade_no FROM payment p JOIN orders o ON o.store_id = p.store_id AND o.id = p.order_id \
+                   WHERE o.code = $1";
+        let mut conn = self.shop.store().read().await.expect("reads");
+        let (trade_no,): (String,) = conn.one(sql, store::vals![&placed.code]).await.expect("a payment");
+        trade_no
     }
 
     /// On hand and reserved of a pool.

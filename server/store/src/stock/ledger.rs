@@ -158,9 +158,10 @@ pub async fn settle(
     book(conn, store, rows).await.map(|_| ())
 }
 
-/// A picker did not find held units: they leave the hold and the book, and the
-/// level is corrected to what the picker saw. The same (order, tag) a second
-/// time changes nothing.
+/// A picker did not find held units: they leave the hold and, as far as it has
+/// them, the book (what the tills sold of held units has left it before); the level
+/// is corrected to what the picker saw. The same (order, tag) a second time changes
+/// nothing.
 pub async fn short_pick(
     conn: &mut Conn,
     store: &StoreId,
@@ -174,10 +175,12 @@ pub async fn short_pick(
     let have = by_pool(lock(conn, store, &pools).await?);
     let mut rows = Vec::new();
     for (pool, n) in sum_by_pool(&lines) {
-        rows.push(Movement::of_order(Kind::ShortPick, &pool, n, order, tag, now));
+        let Some(stock) = have.get(&pool) else { continue };
+        let taken = domain::stock::short_pick(&stock.level, n);
+        rows.push(Movement { delta: taken, ..Movement::of_order(Kind::ShortPick, &pool, n, order, tag, now) });
         let seen = missing.iter().rev().find(|m| m.pool == pool).and_then(|m| m.left_on_shelf);
-        let Some((seen, stock)) = seen.zip(have.get(&pool)) else { continue };
-        let off = seen - (stock.level.on_hand - n);
+        let Some(seen) = seen else { continue };
+        let off = seen - (stock.level.on_hand + taken.on_hand);
         if off != Base::ZERO {
             rows.push(Movement::of_order(Kind::Correction, &pool, off, order, tag, now));
         }
