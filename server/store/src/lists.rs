@@ -139,14 +139,14 @@ pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis
     if let Some(best) = Limits::of_best_names(filter).filter(|_| searched) {
         let (hits, goods) = found(conn, find_sql(conn.kind(), store, filter, now, limit, (size, best))).await?;
         if best.is_full(hits, goods.len()) {
-            return Ok(Found { more: true, goods });
+            return Ok(Found { goods, more: true });
         }
     }
     let limits = Limits::of(filter);
     let (hits, goods) = found(conn, find_sql(conn.kind(), store, filter, now, limit, (size, limits))).await?;
     let cut = size == Size::Many || (searched && hits >= limits.whole());
     let more = !goods.is_empty() && (cut || goods.len() >= limit as usize);
-    Ok(Found { more, goods })
+    Ok(Found { goods, more })
 }
 
 /// How many hits a statement ranked, and the goods that it found.
