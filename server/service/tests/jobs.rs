@@ -9,7 +9,7 @@ use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use domain::{Fen, Millis};
 use futures::future::BoxFuture;
 use sale::World;
-use service::ports::{Callback, Channel, Clock, Paid, Ports, SimClock, SystemRandom};
+use service::ports::{Callback, Channel, Paid, Ports, SimClock, SystemRandom};
 use service::sandbox::SandboxMessenger;
 use service::{Error, Result, Settings, Shop};
 use std::sync::Arc;
