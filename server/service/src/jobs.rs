@@ -13,6 +13,7 @@ use domain::Millis;
 use domain::ids::StoreId;
 use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -62,18 +63,18 @@ impl Shop {
         let began = self.now();
         let at = || now.plus(self.now().since(began).max(0));
         let ran = Ran {
-            expired: logged("expire_holds", self.expire_holds(at())).await,
-            outbox: logged("outbox", self.run_outbox(at())).await,
-            callbacks: logged("sandbox_callbacks", self.deliver_callbacks(at())).await,
-            polled: logged("poll_payments", self.poll_payments(at())).await,
+            expired: logged("expire_holds", self.expire_holds(at()).boxed()).await,
+            outbox: logged("outbox", self.run_outbox(at()).boxed()).await,
+            callbacks: logged("sandbox_callbacks", self.deliver_callbacks(at()).boxed()).await,
+            polled: logged("poll_payments", self.poll_payments(at()).boxed()).await,
         };
-        logged("periodic", self.run_periodic(at())).await;
+        logged("periodic", self.run_periodic(at()).boxed()).await;
         ran
     }
 
     /// Runs the outbox for somebody who waits; a failure is logged.
     pub async fn deliver_now(&self) {
-        logged("outbox", self.run_outbox(self.now())).await;
+        logged("outbox", self.run_outbox(self.now()).boxed()).await;
     }
 
     async fn run_periodic(&self, now: Millis) -> Result<()> {
@@ -248,7 +249,7 @@ fn is_due(row: &JobRow, now: Millis, every_ms: i64) -> bool {
 
 /// What a job answers; if it failed, nothing and an entry in the log. A job that
 /// panics is a defect, and keeps no other from running.
-async fn logged<T: Default>(job: &'static str, work: impl Future<Output = Result<T>>) -> T {
+async fn logged<T: Default>(job: &'static str, work: BoxFuture<'_, Result<T>>) -> T {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => {
