@@ -62,9 +62,10 @@ impl Limits {
     }
 
     /// Of a list's search that the names of best sellers may fill: those come first
-    /// anyhow, in this order. Not so where a phrase decides, which others may hold.
+    /// anyhow, in this order. Several words are seldom met together so often, and a
+    /// phrase decides there, which others may hold.
     pub(crate) fn of_best_names(filter: &Filter) -> Option<Self> {
-        let may = Self::of(filter).names_do && filter.phrase.is_none();
+        let may = Self::of(filter).names_do && filter.terms.len() == 1;
         may.then_some(Self { best_named: HITS, ..Self::NOWHERE })
     }
 
