@@ -200,7 +200,7 @@ crate::on_both! {
         for (function, field) in [
             ("checkout/place", "note"),
             ("checkout/adjust", "adjust"),
-            ("sandbox/act", "trade_no"),
+            ("sandbox/act", "act"),
             ("orders/pay", "code"),
             ("settings/store", "store"),
             ("account/name", "name"),
