@@ -81,7 +81,10 @@ impl Serve {
             leptos,
         });
         tokio::task::spawn_blocking(store::tokens::load);
-        let ticker = tokio::spawn(tick(server.clone(), stopped.clone()));
+        // On a thread of their own: what is computed of all goods takes seconds, in which no request
+        // that waits for the same thread would be answered.
+        let (jobs, runtime) = (tick(server.clone(), stopped.clone()), tokio::runtime::Handle::current());
+        let ticker = tokio::task::spawn_blocking(move || runtime.block_on(jobs));
         let courier = tokio::spawn(deliver(shop.clone(), stopped.clone()));
         let done = serve(listener, server, stop, stopped).await;
         end([ticker, courier], &shop).await;

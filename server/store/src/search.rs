@@ -13,6 +13,7 @@ use crate::{Conn, Result, Val};
 use domain::ids::StoreId;
 use domain::view::Sort;
 use sqlx::AssertSqlSafe;
+use std::collections::HashSet;
 
 /// Hits of a search that are ranked, among the best sellers and among all goods.
 const HITS: usize = 300;
@@ -173,8 +174,9 @@ impl Named {
     }
 }
 
-/// A product that is suggested: its code, its name in Chinese and in English.
-type Suggested = (String, String, String);
+/// A product that is suggested: its code, its name in Chinese and in English; and
+/// 0 if it was found by its name, as `in_names` of the [`hits`].
+type Suggested = (String, String, String, i64);
 
 /// Names of products that match, for suggestions; those that hold the phrase first,
 /// then those found by their name, then what sells most. One statement where
@@ -184,12 +186,15 @@ pub async fn suggest(
     store: &StoreId,
     terms: &[Term],
     phrase: Option<&Phrase>,
-    limit: u32,
+    enough: usize,
 ) -> Result<Vec<Suggested>> {
-    let enough = limit as usize;
+    // Two goods may have one name.
+    let most = enough * 2;
+    let limit = u32::try_from(most).unwrap_or(u32::MAX);
     let [best, named, worded] = SUGGESTED;
     let found = ask(conn, store, (terms, phrase), limit, best).await?;
-    if found.len() >= enough {
+    let names: HashSet<&str> = found.iter().filter(|row| row.3 == 0).map(|row| row.1.as_str()).collect();
+    if found.len() >= most || (phrase.is_none() && names.len() >= enough) {
         return Ok(found);
     }
     if let Some(phrase) = phrase.filter(|phrase| !phrase.sound.is_empty()) {
@@ -228,7 +233,7 @@ fn suggest_sql<'a>(
     let named = phrase.map(|phrase| Named::new(kind, phrase, &mut vals)).unwrap_or_default();
     let sql = format!(
         "WITH hit AS ({})
-         SELECT k.code, k.name_zh, k.name_en FROM hit CROSS JOIN sku k {IN_STORE}
+         SELECT k.code, k.name_zh, k.name_en, CAST(hit.in_names AS BIGINT) FROM hit CROSS JOIN sku k {IN_STORE}
          WHERE k.num = hit.num AND {SAME_POOL} AND k.active = TRUE{}
          ORDER BY {}hit.in_names, s.sales DESC, k.code LIMIT $2",
         hits(kind, limits.for_terms(terms), named.said),

@@ -78,12 +78,12 @@ impl Shop {
         let phrase = tokens::phrase(text);
         let mut found = category_suggestions(&snapshot, text, visit.lang);
         let mut conn = self.store().read().await?;
-        let limit = u32::try_from(SUGGESTIONS_MAX * 2).unwrap_or(20);
-        let mut rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, phrase.as_ref(), limit).await?;
+        let (store, enough) = (&visit.store, SUGGESTIONS_MAX);
+        let mut rows = store::catalogue::suggest(&mut conn, store, &terms, phrase.as_ref(), enough).await?;
         for terms in other_tries(text) {
             if rows.is_empty() {
                 let terms = snapshot.with_categories(terms);
-                rows = store::catalogue::suggest(&mut conn, &visit.store, &terms, None, limit).await?;
+                rows = store::catalogue::suggest(&mut conn, store, &terms, None, enough).await?;
             }
         }
         for row in rows {
