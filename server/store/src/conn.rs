@@ -393,10 +393,11 @@ impl Conn {
         Ok(())
     }
 
-    /// Commits. The savepoint is let go of first, which fails where the transaction is
-    /// void: PostgreSQL's COMMIT would undo everything then, and call it a success.
+    /// Commits. On PostgreSQL the savepoint is let go of first, which fails where the
+    /// transaction is void: its COMMIT would undo everything then, and call it a success.
     pub(crate) async fn commit(&mut self) -> Result<()> {
-        self.raw(if self.savepoint == Savepoint::None { "COMMIT" } else { "RELEASE SAVEPOINT u; COMMIT" }).await
+        let plain = self.savepoint == Savepoint::None || self.kind() == Kind::Sqlite;
+        self.raw(if plain { "COMMIT" } else { "RELEASE SAVEPOINT u; COMMIT" }).await
     }
 
     /// Notes that a pool's level or terms changed; open pages hear of it after the commit.
