@@ -14,5 +14,8 @@ fn main() -> std::process::ExitCode {
             return std::process::ExitCode::FAILURE;
         }
     };
-    runtime.block_on(server::commands::run(Cli::parse()))
+    let code = runtime.block_on(server::commands::run(Cli::parse()));
+    // What is still at work by now, such as a job over all goods, ends with the process.
+    runtime.shutdown_background();
+    code
 }

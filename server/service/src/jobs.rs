@@ -167,29 +167,37 @@ impl Shop {
         if !outbox::any_due(&mut self.store().read().await?, now).await? {
             return Ok(0);
         }
-        let due = self
+        let began = self.now();
+        let mut due = self
             .store()
             .write(Lane::Background, now, |conn, now| {
                 Box::pin(async move { Ok::<_, Error>(outbox::claim(conn, *now, LEASE_MS, 100).await?) })
             })
             .await?;
-        // One after another: a payment is opened before it is closed.
+        // Somebody waits for a code. The others one after another: a payment is opened before it is closed.
+        due.sort_by_key(|task| task.kind != "sign_in_code");
         let taken = due.len();
-        let began = self.now();
         let mut due = due.into_iter();
-        while let Some(task) = due.next() {
-            if self.now().since(began) > LEASE_MS / 2 {
-                // Too late to be sure that the rest stays this server's.
-                return self.give_back(std::iter::once(task).chain(due).collect(), now).await.map(|()| taken);
+        // Later it is not sure that the rest is still this server's.
+        while self.now().since(began) <= LEASE_MS / 2
+            && let Some(task) = due.next()
+        {
+            let done = AssertUnwindSafe(self.do_task(&task, now)).catch_unwind().await;
+            let done = done.unwrap_or_else(|_| Err(Error::Internal("a task of the outbox panicked".to_owned())));
+            if let Err(error) = self.end_task(task, done, now).await {
+                self.give_back(due.collect(), now).await?;
+                return Err(error);
             }
-            let done = self.do_task(&task, now).await;
-            self.end_task(task, done, now).await?;
         }
+        self.give_back(due.collect(), now).await?;
         Ok(taken)
     }
 
     /// Leaves tasks that nobody worked on to whoever comes next.
     async fn give_back(&self, tasks: Vec<OutboxRow>, now: Millis) -> Result<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
         let work = self.store().write(Lane::Background, (tasks, now), |conn, (tasks, now)| {
             Box::pin(async move { Ok::<(), Error>(outbox::give_back(conn, tasks, *now).await?) })
         });

@@ -122,11 +122,47 @@ impl Round<'_> {
     }
 
     /// Publishes the round, if there is anything new, and wakes who watches it. How many.
-    pub(super) fn publish(self) -> usize {
-        if self.new.is_empty() {
+    pub(super) fn publish(mut self) -> usize {
+        self.publish_new()
+    }
+
+    fn publish_new(&mut self) -> usize {
+        let new = std::mem::take(&mut self.new);
+        if new.is_empty() {
             return 0;
         }
         self.shared.published.store(self.version, Ordering::Release);
-        self.new.iter().map(|topic| topic.wake()).sum()
+        new.iter().map(|topic| topic.wake()).sum()
+    }
+}
+
+/// What a round put into topics before it broke off is as true.
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        self.publish_new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::interleavings::explored;
+    use super::*;
+    use domain::ids::{SkuId, StoreId};
+
+    #[test]
+    fn what_a_round_told_before_it_broke_off_is_seen() {
+        explored(1, || {
+            let shared = Shared::new();
+            let key = Key::Stock(StoreId::trusted("s"), SkuId::trusted("a"));
+            let (topics, _) = shared.topics().join(vec![key], &Arc::new(AtomicWaker::new()));
+            let mut round = shared.begin_round();
+            round.tell(&topics[0], b"{}".to_vec());
+            drop(round);
+            assert_eq!(shared.published(), 1);
+            // The next one finds nothing new, and hides nothing.
+            let mut round = shared.begin_round();
+            round.tell(&topics[0], b"{}".to_vec());
+            assert_eq!((round.publish(), shared.published()), (0, 1));
+        });
     }
 }

@@ -101,11 +101,8 @@ impl Conn {
                 Inner::Postgres(c) => {
                     let (arguments, types) = postgres_arguments(fixed, part, bulk.columns)?;
                     let sql = AssertSqlSafe(bulk.unnest(fixed.len(), &types)?);
-                    sqlx::query_with::<Postgres, _>(sql, arguments)
-                        .persistent(false)
-                        .execute(&mut **c)
-                        .await?
-                        .rows_affected()
+                    let query = sqlx::query_with::<Postgres, _>(sql, arguments).persistent(false);
+                    c.ask(async |c| query.execute(c).await).await?.rows_affected()
                 }
             };
         }
@@ -122,9 +119,8 @@ impl Conn {
                 Inner::Postgres(c) => {
                     let (arguments, types) = postgres_arguments(fixed, part, bulk.columns)?;
                     let sql = AssertSqlSafe(bulk.unnest(fixed.len(), &types)?);
-                    let rows =
-                        sqlx::query_with::<Postgres, _>(sql, arguments).persistent(false).fetch_all(&mut **c).await?;
-                    for row in &rows {
+                    let query = sqlx::query_with::<Postgres, _>(sql, arguments).persistent(false);
+                    for row in &c.ask(async |c| query.fetch_all(c).await).await? {
                         found.push(T::read(row, &mut 0)?);
                     }
                 }

@@ -5,20 +5,18 @@
 //! `CAST(SUM(x) AS BIGINT)`.
 
 use crate::lite::Lite;
+use crate::pg::Pg;
 use crate::record::Record;
 pub(crate) use crate::spelling::alone;
 use crate::spelling::{self, Array, Spelled, arrayed, spelled};
 pub use crate::spelling::{each_of, each_one, list, one_of, rows_of};
 use crate::{Error, Result};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use std::time::Instant;
 
 /// A parameter of a statement. Absent values keep their type, as PostgreSQL wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +102,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub(crate) enum Inner {
     Sqlite(Lite),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Pg),
 }
 
 /// What a transaction changed that open pages show; told to listeners after the commit.
@@ -236,19 +234,6 @@ macro_rules! bound {
 /// Values of one statement's rows, at most.
 const VALUES_MAX: usize = 25_000;
 
-/// PostgreSQL ends a statement after half a minute by itself: where no answer came
-/// until then, there is nobody at the other end of the line any more.
-const DEADLINE: Duration = Duration::from_secs(40);
-
-/// An answer of PostgreSQL; a connection that owes one is used no more.
-fn in_time<T>(c: &mut PoolConnection<Postgres>, answer: std::result::Result<sqlx::Result<T>, Elapsed>) -> Result<T> {
-    if let Ok(answer) = answer {
-        return Ok(answer?);
-    }
-    c.close_on_drop();
-    Err(Error::Unavailable("it does not answer".to_owned()))
-}
-
 fn record<T: Record>(row: &PgRow) -> Result<T> {
     T::read(row, &mut 0)
 }
@@ -293,8 +278,7 @@ impl Conn {
             }
             Inner::Postgres(c) => {
                 let _timed = Timed::of(statements, sql.as_str());
-                let answer = timeout(DEADLINE, bound!(sql, vals).execute(&mut **c)).await;
-                Ok(in_time(c, answer)?.rows_affected())
+                Ok(c.ask(async |c| bound!(sql, vals).execute(c).await).await?.rows_affected())
             }
         }
     }
@@ -330,8 +314,7 @@ impl Conn {
             }
             Inner::Postgres(c) => {
                 let _timed = Timed::of(statements, sql.as_str());
-                let answer = timeout(DEADLINE, bound!(sql, vals).fetch_all(&mut **c)).await;
-                in_time(c, answer)?.iter().map(record).collect()
+                c.ask(async |c| bound!(sql, vals).fetch_all(c).await).await?.iter().map(record).collect()
             }
         }
     }
@@ -343,8 +326,8 @@ impl Conn {
         match &mut self.inner {
             Inner::Sqlite(c) => Ok(c.rows(sql.as_str(), vals, 1)?.pop()),
             Inner::Postgres(c) => {
-                let answer = timeout(DEADLINE, bound!(sql, vals).fetch_optional(&mut **c)).await;
-                in_time(c, answer)?.as_ref().map(record).transpose()
+                let row = c.ask(async |c| bound!(sql, vals).fetch_optional(c).await).await?;
+                row.as_ref().map(record).transpose()
             }
         }
     }
@@ -367,10 +350,7 @@ impl Conn {
     pub(crate) async fn raw(&mut self, sql: &'static str) -> Result<()> {
         match &mut self.inner {
             Inner::Sqlite(c) => c.raw(sql),
-            Inner::Postgres(c) => {
-                let answer = timeout(DEADLINE, sqlx::raw_sql(sql).execute(&mut **c)).await;
-                in_time(c, answer).map(|_| ())
-            }
+            Inner::Postgres(c) => c.ask(async |c| sqlx::raw_sql(sql).execute(c).await).await.map(|_| ()),
         }
     }
 

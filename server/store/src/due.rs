@@ -6,12 +6,14 @@
 use crate::record::Record;
 use crate::{Conn, Result, vals};
 use domain::Millis;
-use domain::time::HOUR_MS;
+use domain::time::{HOUR_MS, MINUTE_MS};
 use sqlx::AssertSqlSafe;
 
-/// No lease and no back-off reaches further than this. A row that is due later
-/// was written before the clock went back, and is due now.
-const FURTHEST_MS: i64 = HOUR_MS;
+/// The clocks of two servers differ by less.
+pub const CLOCKS_MS: i64 = MINUTE_MS;
+/// No lease and no back-off reaches further than this, by whichever server's clock.
+/// A row that is due later was written before the clock went back, and is due now.
+const FURTHEST_MS: i64 = HOUR_MS + CLOCKS_MS;
 
 /// Is any row due?
 pub(crate) async fn any(conn: &mut Conn, table: &'static str, now: Millis) -> Result<bool> {

@@ -14,6 +14,7 @@ mod interleavings;
 
 use crate::conn::{Conn, Inner, Kind, Statements, Touched};
 use crate::news::News;
+use crate::pg::Pg;
 use crate::writer::{Pools, Together, Unit, UnitError};
 use crate::{Error, Result};
 use futures::FutureExt;
@@ -31,8 +32,6 @@ const BATCH_MAX: usize = 500;
 const TOGETHER_MAX: usize = 64;
 /// Tries of a unit that ran into a serialization failure.
 const TRIES: u32 = 5;
-/// A connection of PostgreSQL is closed without its goodbye after this time.
-const GOODBYE: Duration = Duration::from_secs(1);
 /// A unit that takes longer is a defect and is logged.
 const SLOW_UNIT: Duration = Duration::from_millis(250);
 
@@ -360,7 +359,7 @@ impl LaneTask {
     async fn begin(&self) -> Result<Conn> {
         let inner = match &self.pools {
             Pools::Sqlite { write, .. } => Inner::Sqlite(write.acquire().await?),
-            Pools::Postgres { write, .. } => Inner::Postgres(write.acquire().await?),
+            Pools::Postgres { write, .. } => Inner::Postgres(Pg::new(write.acquire().await?)),
         };
         let mut conn = Conn::new(inner, Arc::clone(&self.statements));
         let begun = conn.raw(if conn.kind() == Kind::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" }).await;
@@ -390,10 +389,7 @@ fn others(waiting: &mut VecDeque<Wait>, of: TypeId) -> Vec<Box<dyn Any + Send>> 
 async fn discard(conn: Conn) {
     let closed = match conn.inner {
         Inner::Sqlite(c) => c.discard(),
-        Inner::Postgres(c) => match tokio::time::timeout(GOODBYE, c.close()).await {
-            Ok(closed) => closed.map_err(Error::from),
-            Err(_) => Err(Error::Unavailable("no goodbye".to_owned())),
-        },
+        Inner::Postgres(c) => c.close().await,
     };
     if let Err(error) = closed {
         tracing::debug!(%error, "closing a lost connection");

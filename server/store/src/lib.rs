@@ -12,6 +12,7 @@ mod due;
 mod error;
 mod lane;
 mod lite;
+mod pg;
 pub mod record;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -136,7 +136,7 @@ pub async fn find(conn: &mut Conn, store: &StoreId, filter: &Filter, now: Millis
         return Ok(Found::default());
     }
     let searched = !filter.terms.is_empty();
-    if let Some(best) = Limits::of_best_names(filter).filter(|_| searched) {
+    if let Some(best) = Limits::of_best_names(filter) {
         let (hits, goods) = found(conn, find_sql(conn.kind(), store, filter, now, limit, (size, best))).await?;
         if best.is_full(hits, goods.len()) {
             return Ok(Found { goods, more: true });

@@ -24,6 +24,7 @@
 //! listeners that everything may have changed, which costs them one look each.
 
 use crate::conn::{Conn, Inner, Kind, Touched};
+use crate::pg::Pg;
 use crate::writer::Pools;
 use crate::{Lane, Result, Store, vals};
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
@@ -175,7 +176,11 @@ impl News {
         }
         let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(
                    'zaijia_' || (SELECT CAST(oid AS TEXT) FROM pg_namespace WHERE nspname = current_schema()), $1)";
-        if let Err(error) = sqlx::query(sql).bind(self.origin.clone()).execute(read).await {
+        let rung = async {
+            let mut pg = Pg::new(read.acquire().await?);
+            pg.ask(async |c| sqlx::query(sql).bind(&self.origin).execute(c).await).await
+        };
+        if let Err(error) = rung.await {
             tracing::debug!(%error, "the bell did not ring: others look by themselves");
         }
     }

@@ -7,9 +7,11 @@
 //! What a row says is cleared as soon as its work is done: nobody needs it any
 //! more, and it may be a secret such as a one-time code.
 
+use crate::conn::each_of;
+pub use crate::due::CLOCKS_MS;
 use crate::{Conn, Result, Val, due, vals};
 use domain::Millis;
-use domain::time::MINUTE_MS;
+use sqlx::AssertSqlSafe;
 
 /// A row of the outbox. States: `waiting`, `done`, `dead` (given up; staff must look).
 #[derive(Clone, Debug, Default, PartialEq, crate::record::Record)]
@@ -75,11 +77,17 @@ pub async fn failed(conn: &mut Conn, row: &OutboxRow, error: &str, due: Option<M
 
 /// Gives rows back that were claimed and not worked on: they are due at `now`, and the try does not count.
 pub async fn give_back(conn: &mut Conn, rows: &[OutboxRow], now: Millis) -> Result<()> {
-    for row in rows {
-        let sql = "UPDATE outbox SET tries = tries - 1, due_at = $3 WHERE id = $1 AND state = 'waiting' AND tries = $2";
-        conn.exec(sql, vals![&row.id, row.tries, now]).await?;
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let sql = format!(
+        "WITH v (row, tried) AS ({}) UPDATE outbox SET tries = tries - 1, due_at = $1 FROM v \
+         WHERE outbox.id = v.row AND outbox.tries = v.tried AND state = 'waiting'",
+        each_of(2, rows.len(), 2)
+    );
+    let mut vals = vec![Val::from(now)];
+    vals.extend(rows.iter().flat_map(|row| [Val::from(&row.id), Val::from(row.tries)]));
+    conn.exec(AssertSqlSafe(sql), &vals).await.map(|_| ())
 }
 
 /// A periodic job: who has it, and when it was done.
@@ -94,9 +102,6 @@ pub struct JobRow {
     /// When it was last done.
     pub done_at: i64,
 }
-
-/// The clocks of two servers differ by less.
-pub const CLOCKS_MS: i64 = MINUTE_MS;
 
 /// All periodic jobs that ran ever.
 pub async fn jobs(conn: &mut Conn) -> Result<Vec<JobRow>> {

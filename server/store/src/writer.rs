@@ -18,12 +18,13 @@ use crate::conn::{Conn, Inner, Kind, Statements, Touched};
 use crate::lane::{LaneTask, Wait};
 use crate::lite;
 use crate::news::News;
+use crate::pg::Pg;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -198,7 +199,14 @@ impl Store {
                 sqlx::migrate!("./migrations/sqlite").run(&mut own).await?;
                 own.close().await?;
             }
-            Pools::Postgres { write, .. } => sqlx::migrate!("./migrations/postgres").run(write).await?,
+            Pools::Postgres { write, .. } => {
+                // An index of many rows takes its time.
+                let options = write.connect_options().as_ref().clone();
+                let options = options.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+                let mut own = PgConnection::connect_with(&options).await?;
+                sqlx::migrate!("./migrations/postgres").run(&mut own).await?;
+                own.close().await?;
+            }
         }
         Ok(())
     }
@@ -218,7 +226,7 @@ impl Store {
     pub async fn read(&self) -> Result<Conn> {
         let inner = match &self.pools {
             Pools::Sqlite { read, .. } => Inner::Sqlite(read.acquire().await?),
-            Pools::Postgres { read, .. } => Inner::Postgres(read.acquire().await?),
+            Pools::Postgres { read, .. } => Inner::Postgres(Pg::new(read.acquire().await?)),
         };
         Ok(Conn::new(inner, Arc::clone(&self.statements)))
     }

@@ -15,10 +15,12 @@ use domain::order::{Actor, Event, State};
 use domain::{Code, Fen, Millis, Packs, code};
 use serde::{Deserialize, Serialize};
 use store::orders::{self, OrderRow};
-use store::{Conn, Lane, baskets};
+use store::{Conn, Lane, UnitError, baskets};
 
 /// Holds that are ended before it is asked again which ran out.
 const HOLDS_AT_ONCE: usize = 500;
+/// After so many in a row that could not be ended since the connection was lost, none can be.
+const HOLDS_LOST: usize = 3;
 
 /// A step of the price as it was when the order was placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,27 +199,33 @@ impl Shop {
 
     /// Ends the holds of orders that were not paid in time and gives back what
     /// they held, each once. How many. One that cannot be ended now (its store's
-    /// lane is full, say) does not keep the others from it.
+    /// lane is full, say) does not keep the others from it: after those that are
+    /// stuck it goes on with the next ones.
     ///
     /// # Errors
     /// Those of the database, if it cannot be reached.
     pub async fn expire_holds(&self, now: Millis) -> Result<usize> {
-        let (mut expired, mut stuck) = (0, 0);
+        let (mut expired, mut stuck, mut lost) = (0, 0, 0);
         loop {
             let due = orders::due_holds(&mut self.store().read().await?, now, stuck, HOLDS_AT_ONCE).await?;
             let (before, read) = (stuck, due.len());
             for (store, order) in due {
                 match self.expire_hold(store, order.clone(), now).await {
-                    Ok(moved) => expired += usize::from(moved),
-                    Err(error @ Error::Store(store::Error::Unavailable(_))) => return Err(error),
+                    Ok(moved) => {
+                        expired += usize::from(moved);
+                        lost = 0;
+                    }
                     Err(error) => {
+                        lost = if error.is_connection_lost() { lost + 1 } else { 0 };
+                        if lost > HOLDS_LOST {
+                            return Err(error);
+                        }
                         tracing::error!(%error, %order, "a hold that ran out could not be ended");
                         stuck += 1;
                     }
                 }
             }
-            // Whatever is stuck stands before all that ran out later.
-            if stuck - before < read || read < HOLDS_AT_ONCE {
+            if stuck == before || read < HOLDS_AT_ONCE {
                 return Ok(expired);
             }
         }
