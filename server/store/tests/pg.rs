@@ -10,13 +10,13 @@ async fn who_goes_away_in_the_middle_of_a_statement_frees_the_connection() {
     let store = Store::open(&config).await.expect("the same database");
     let long = async {
         let mut conn = store.read().await.expect("a connection");
-        conn.int("SELECT 1 FROM pg_sleep(25)", vals![]).await
+        conn.int("SELECT CAST(1 AS BIGINT) FROM pg_sleep(25)", vals![]).await
     };
     // A visitor waits for no statement as long as PostgreSQL allows it.
     let waited = tokio::time::timeout(std::time::Duration::from_millis(200), long).await;
     assert!(waited.is_err(), "{waited:?}");
     let mut conn = store.read().await.expect("the only connection, or another in its place");
-    assert_eq!(conn.int("SELECT 7", vals![]).await.expect("a number"), 7);
+    assert_eq!(conn.int("SELECT CAST(7 AS BIGINT)", vals![]).await.expect("a number"), 7);
     drop(conn);
     store.close().await;
 }
