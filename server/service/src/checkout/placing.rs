@@ -69,9 +69,7 @@ impl Shop {
 }
 
 fn check_form(form: &PlaceForm) -> Result<()> {
-    let key = form.idempotency_key.as_str();
-    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if !(8..=64).contains(&key.len()) || !plain {
+    if !crate::members::is_key(&form.idempotency_key) {
         return Err(UserError::invalid("idempotency_key").into());
     }
     // A note has lines, and no other control characters. PostgreSQL takes no NUL: it would

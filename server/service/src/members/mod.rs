@@ -24,6 +24,11 @@ use store::{Conn, Lane};
 /// Brands that a member can rule out.
 const NEVER_BRANDS: usize = 50;
 
+/// Is it an idempotency key: 8 to 64 letters, digits or hyphens?
+pub(crate) fn is_key(key: &str) -> bool {
+    (8..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 /// SHA-256 of a text, in hex: how cookies and tokens are stored.
 pub fn fingerprint(text: &str) -> String {
     hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())

@@ -66,8 +66,7 @@ struct Report {
 
 impl Report {
     fn new(key: &str, shorts: &[(u32, Packs)]) -> Result<Self> {
-        let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !(8..=64).contains(&key.len()) || !plain {
+        if !crate::members::is_key(key) {
             return Err(UserError::invalid("key").into());
         }
         Ok(Self { key: key.to_owned(), shorts: shorts.to_vec(), asked: serde_json::to_string(shorts)? })
