@@ -1,5 +1,5 @@
 //! Import files: CSV in UTF-8, GBK or neither; workbooks, whole or as the text
-//! of one sheet.
+//! of one sheet. All are rehearsed, some are written.
 
 use crate::world::{Kept, World};
 use domain::Code;
@@ -13,9 +13,14 @@ use zip::write::SimpleFileOptions;
 
 /// What is read back from a database that nothing writes to needs no renewal.
 const INPUTS: u32 = u32::MAX;
+/// One that imports are written to does.
+const WRITTEN: u32 = 50;
+/// One of so many files with rows to write is imported in earnest.
+const IN_EARNEST: u8 = 8;
 
 thread_local! {
     static WORLD: Kept<World> = const { Kept::for_inputs(INPUTS) };
+    static TO_WRITE_TO: Kept<World> = const { Kept::for_inputs(WRITTEN) };
 }
 
 fn world() -> Rc<World> {
@@ -39,7 +44,7 @@ pub fn workbook(data: &[u8]) {
 }
 
 /// Imports it twice without writing: both say the same, and each row is
-/// accounted for once.
+/// accounted for once. Some are then written to another shop.
 fn rehearse(name: &str, bytes: &[u8]) {
     let world = world();
     let folder = tempfile::tempdir().expect("a folder");
@@ -60,7 +65,23 @@ fn rehearse(name: &str, bytes: &[u8]) {
         assert!(lines.values().all(|times| *times == 1), "a row is named once: {:#?}", file.bad);
     }
     let again = dry_run(&world, &file).expect("it was read once");
+    let writes = report.written() > 0;
     assert_eq!(said(report), said(again), "nothing was written");
+    if writes && bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % IN_EARNEST == 0 {
+        write(&file);
+    }
+}
+
+/// Imports it in earnest: what the rehearsal said becomes of each row, and
+/// nothing more is left to do. The books stay right.
+fn write(file: &Path) {
+    let world = TO_WRITE_TO.with(|world| world.get(World::on_postgres));
+    let rehearsed = dry_run(&world, file).expect("it was read before");
+    let done = import_file(&world, file, false).expect("it was read before");
+    assert_eq!(said(rehearsed), said(ImportReport { dry_run: true, ..done }), "as rehearsed");
+    let again = dry_run(&world, file).expect("it was read before");
+    assert_eq!(again.written(), 0, "the same file twice changes nothing: {again:#?}");
+    world.check();
 }
 
 /// The report, but for the time it took.
@@ -70,7 +91,11 @@ fn said(mut report: ImportReport) -> ImportReport {
 }
 
 fn dry_run(world: &World, file: &Path) -> Option<ImportReport> {
-    let options = ImportOptions { dry_run: true, from_now: false };
+    import_file(world, file, true)
+}
+
+fn import_file(world: &World, file: &Path, dry_run: bool) -> Option<ImportReport> {
+    let options = ImportOptions { dry_run, from_now: false };
     match world.run(async || world.shop.import_dir(file, options, &|_| ()).await) {
         Ok(report) => Some(report),
         Err(Error::User(error)) if matches!(error.code, Code::Unreadable | Code::TooLarge) => None,

@@ -45,7 +45,16 @@ pub struct World {
 impl World {
     /// A demo shop.
     pub fn new() -> Self {
-        Self::of(async |shop| shop.import_demo(ImportOptions::default(), &|_| ()).await)
+        Self::of(store::testing::sqlite, demo)
+    }
+
+    /// A demo shop on the PostgreSQL that `ZAIJIA_TEST_POSTGRES` names; on SQLite where none is named.
+    pub fn on_postgres() -> Self {
+        let open = async || match store::testing::postgres().await {
+            Some(store) => store,
+            None => store::testing::sqlite().await,
+        };
+        Self::of(open, demo)
     }
 
     /// A shop of these files.
@@ -57,14 +66,18 @@ impl World {
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).expect("a file");
         }
-        Self::of(async |shop| shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await)
+        let files = async |shop: &Shop| shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await;
+        Self::of(store::testing::sqlite, files)
     }
 
-    fn of(import: impl AsyncFnOnce(&Shop) -> service::Result<ImportReport>) -> Self {
+    fn of(
+        open: impl AsyncFnOnce() -> TestStore,
+        import: impl AsyncFnOnce(&Shop) -> service::Result<ImportReport>,
+    ) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let (store, shop) = runtime.block_on(async {
-            let store = store::testing::sqlite().await;
+            let store = open().await;
             let shop = shop(&store);
             let report = import(&shop).await.expect("the files are read");
             assert_eq!(report.bad().collect::<Vec<_>>(), Vec::<&BadRow>::new());
@@ -113,6 +126,10 @@ impl Default for World {
     fn default() -> Self {
         Self::new()
     }
+}
+
+async fn demo(shop: &Shop) -> service::Result<ImportReport> {
+    shop.import_demo(ImportOptions::default(), &|_| ()).await
 }
 
 fn shop(store: &store::Store) -> Shop {
