@@ -4,8 +4,8 @@
 import { defineConfig, type PlaywrightTestConfig, type Project } from '@playwright/test';
 import { chromium, phone, desktop } from './src/devices.ts';
 
-// What is about scripts: the live stream, the service worker.
-const scriptsOnly = ['**/live.spec.ts', '**/pwa.spec.ts'];
+// What is about scripts: taps in a hurry, the live stream, the service worker.
+const scriptsOnly = ['**/hurry.spec.ts', '**/live.spec.ts', '**/pwa.spec.ts'];
 // The audit of a page needs scripts to run, not the page's own; one size will do.
 const phoneOnly = ['**/pages.spec.ts', '**/postgres.spec.ts', '**/pwa.spec.ts'];
 

@@ -143,7 +143,7 @@ fn Tabs(lang: Lang, path: String, count: i64) -> impl IntoView {
             <a href="/basket" aria-current=basket.then_some("page")>
                 <Icon name="basket" />{tr!(lang, words.basket)}
                 <span class="badge" data-basket-count=count.to_string() aria-hidden="true">{badge}</span>
-                <span class="visually-hidden" data-basket-words>{(count > 0).then(|| tr!(lang, words.pieces, n = count))}</span>
+                <span class="visually-hidden" data-basket-words=tr!(lang, words.pieces, n = "{n}")>{(count > 0).then(|| tr!(lang, words.pieces, n = count))}</span>
             </a>
             {tab("/me", "me", tr!(lang, words.me), under(&["/me", "/orders", "/sign-in"]))}
         </nav>

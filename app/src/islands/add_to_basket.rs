@@ -17,7 +17,8 @@ pub struct AddTexts {
     pub failed: String,
 }
 
-/// Sends the page's `form[data-add]` in place. Without it they are plain POSTs.
+/// Sends the page's `form[data-add]` in place, and keeps the basket's badge right. Without it
+/// the forms are plain POSTs.
 #[island]
 pub fn AddToBasket(
     /// Texts.
@@ -36,13 +37,17 @@ pub fn AddToBasket(
 mod browser {
     use super::AddTexts;
     use crate::api::basket::{basket_add, basket_set};
-    use crate::islands::dom::{basket_changed, basket_count, set_basket_count};
+    use crate::islands::badge::{self, basket_count, set_basket_count};
+    use crate::islands::dom::basket_changed;
     use crate::islands::toast::{Action, toast};
+    use crate::islands::turns::Turns;
     use leptos::prelude::*;
     use wasm_bindgen::JsCast;
     use web_sys::{FormData, HtmlElement, HtmlFormElement, SubmitEvent};
 
     pub(super) fn listen(texts: StoredValue<AddTexts>) {
+        badge::follow();
+        let turns = Turns::default();
         let handle = window_event_listener_untyped("submit", move |event| {
             let Some(event) = event.dyn_ref::<SubmitEvent>() else { return };
             let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
@@ -54,12 +59,13 @@ mod browser {
                 return;
             }
             event.prevent_default();
-            send(&form, event.submitter(), texts);
+            send(&form, event.submitter(), texts, &turns);
         });
         on_cleanup(move || handle.remove());
     }
 
-    fn send(form: &HtmlFormElement, button: Option<HtmlElement>, texts: StoredValue<AddTexts>) {
+    /// One after another: the first answer may bring the session that the basket belongs to.
+    fn send(form: &HtmlFormElement, button: Option<HtmlElement>, texts: StoredValue<AddTexts>, turns: &Turns) {
         let Ok(data) = FormData::new_with_form(form) else { return };
         let Some(sku) = data.get("sku").as_string() else { return };
         let packs = data.get("packs").as_string().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -70,7 +76,8 @@ mod browser {
             }
         };
         busy(true);
-        leptos::task::spawn_local(async move {
+        let own = turns.clone();
+        turns.take(async move {
             let answer = basket_add(sku.clone(), packs, None).await;
             busy(false);
             match answer {
@@ -78,7 +85,8 @@ mod browser {
                     set_basket_count(basket_count() + packs);
                     basket_changed();
                     let (added, label) = texts.with_value(|t| (t.added.clone(), t.undo.clone()));
-                    toast(&added, Some(Action { label, act: Box::new(move || undo(sku, now - packs, packs, texts)) }));
+                    let act = Box::new(move || undo(sku, now - packs, packs, texts, &own));
+                    toast(&added, Some(Action { label, act }));
                 }
                 Err(error) => toast(&texts.with_value(|t| error.shown(&t.failed)), None),
             }
@@ -86,8 +94,8 @@ mod browser {
     }
 
     /// Back to the `before` packs that were in the basket.
-    fn undo(sku: String, before: i64, packs: i64, texts: StoredValue<AddTexts>) {
-        leptos::task::spawn_local(async move {
+    fn undo(sku: String, before: i64, packs: i64, texts: StoredValue<AddTexts>, turns: &Turns) {
+        turns.take(async move {
             let answer = basket_set(sku, before.max(0), 0, String::new()).await;
             let said = match answer {
                 Ok(()) => {

@@ -19,7 +19,8 @@ pub fn BasketLive(
 
 #[cfg(target_arch = "wasm32")]
 mod browser {
-    use crate::islands::dom::{all, set_basket_count};
+    use crate::islands::badge::set_basket_count;
+    use crate::islands::dom::all;
     use crate::islands::part::{Conduct, Post, conduct, part, post_of};
     use domain::Packs;
     use domain::pricing::{Priced, price, wire};
@@ -58,8 +59,13 @@ mod browser {
         if form.has_attribute("data-qty") {
             let input: HtmlInputElement = form.query_selector("[name=\"packs\"]").ok()??.dyn_into().ok()?;
             let step: i64 = button.and_then(|button| button.get_attribute("value")?.parse().ok()).unwrap_or(0);
-            let packs = (input.value().parse::<i64>().ok()? + step).clamp(0, Packs::MAX_IN_BASKET.0);
+            // The buttons never take the last one out: that is another button's.
+            let least = i64::from(step != 0);
+            let packs = input.value().parse::<i64>().ok()?.saturating_add(step).clamp(least, Packs::MAX_IN_BASKET.0);
             input.set_value(&packs.to_string());
+            if let Some(less) = form.query_selector("button[name=\"step\"][value=\"-1\"]").ok().flatten() {
+                let _ = less.toggle_attribute_with_force("disabled", packs <= 1);
+            }
             reprice(sku.as_deref()?, packs);
             return post_of(form, None).map(|post| Post { key: sku, ..post });
         }

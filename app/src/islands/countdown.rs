@@ -41,9 +41,12 @@ fn start(left_ms: i64, set_left: WriteSignal<i64>, reload: bool) {
     if left_ms <= 0 {
         return;
     }
-    // The monotonic clock goes on while the tab sleeps, and nobody sets it.
+    // Nobody sets the monotonic clock, but on most phones it stands while the phone
+    // sleeps; the other one goes on. What is later is nearer the truth.
+    let monotonic = || window().performance().map_or(0.0, |clock| clock.now());
+    let (opened, began) = (monotonic(), js_sys::Date::now());
     #[expect(clippy::cast_possible_truncation, reason = "a page is open for less than 2^63 ms")]
-    let open_ms = || window().performance().map_or(0, |clock| clock.now() as i64);
+    let open_ms = move || monotonic().max(opened + js_sys::Date::now() - began) as i64;
     let over = StoredValue::new(false);
     let handle = set_interval_with_handle(
         move || {

@@ -24,26 +24,6 @@ pub(crate) fn announce(text: &str) {
     }
 }
 
-/// Packs in the basket as the tabs show them.
-pub(crate) fn basket_count() -> i64 {
-    all("[data-basket-count]")
-        .first()
-        .and_then(|badge| badge.get_attribute("data-basket-count")?.parse().ok())
-        .unwrap_or(0)
-}
-
-/// Shows another number of packs in the tabs.
-pub(crate) fn set_basket_count(count: i64) {
-    let text = if count > 0 { ui::format::badge(count) } else { String::new() };
-    for badge in all("[data-basket-count]") {
-        let _ = badge.set_attribute("data-basket-count", &count.to_string());
-        badge.set_text_content(Some(&text));
-    }
-    for words in all("[data-basket-words]") {
-        words.set_text_content((count > 0).then(|| count.to_string()).as_deref());
-    }
-}
-
 /// Tells the page that the basket is another one now (`zaijia:basket` on the window).
 pub(crate) fn basket_changed() {
     if let (Some(window), Ok(event)) = (web_sys::window(), web_sys::Event::new("zaijia:basket")) {

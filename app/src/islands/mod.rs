@@ -5,6 +5,8 @@
 #![allow(missing_docs, reason = "the island macro makes structs that cannot be documented")]
 
 mod add_to_basket;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod badge;
 mod basket_live;
 mod checkout_live;
 mod countdown;
@@ -24,6 +26,8 @@ pub(crate) mod stock_event;
 mod submit_once;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod toast;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod turns;
 mod use_position;
 
 pub use add_to_basket::*;

@@ -56,7 +56,8 @@ mod browser {
         let (updated, paid_to) = (updated.to_owned(), paid_to.to_owned());
         Effect::new(move |_| {
             let change = live.message.get().and_then(|text| serde_json::from_str::<Change>(&text).ok());
-            let Some(change) = change.filter(|change| change.version > shown.get_value()) else { return };
+            let newer = |change: &Change| change.version > shown.get_value() || sender.has_missed();
+            let Some(change) = change.filter(newer) else { return };
             shown.set_value(change.version);
             if !paid_to.is_empty() && change.state.is_paid() {
                 let _ = window().location().replace(&paid_to);

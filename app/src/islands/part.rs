@@ -13,11 +13,17 @@ use leptos::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 use ui::AppError;
 use wasm_bindgen::JsCast;
 use web_sys::{
     Document, DomParser, Element, FormData, HtmlElement, HtmlFormElement, SubmitEvent, SupportedType, UrlSearchParams,
 };
+
+/// So many answers in a row are fetched again because something happened meanwhile.
+const OLD_MOST: u32 = 3;
+/// A part that could not be fetched is tried again after this time, then after twice as long.
+const AGAIN: Duration = Duration::from_secs(4);
 
 /// A form on its way: where to, and what.
 pub(crate) struct Post {
@@ -36,6 +42,12 @@ pub(crate) struct Sender {
     failed: Rc<str>,
     queue: Rc<RefCell<VecDeque<Post>>>,
     running: Rc<Cell<bool>>,
+    /// Something happened since the part was asked for: the answer may be an old one.
+    stale: Rc<Cell<bool>>,
+    /// Tries in a row by which the part could not be fetched.
+    missed: Rc<Cell<u32>>,
+    /// The page is being left by one of its forms: nothing is sent or shown any more.
+    leaving: Rc<Cell<bool>>,
     /// An input method is at work; `true` once the part has to be shown again after it.
     composing: Rc<Cell<Option<bool>>>,
 }
@@ -43,7 +55,16 @@ pub(crate) struct Sender {
 impl Sender {
     /// A sender for the part `part`; `failed` is shown when the shop cannot be reached.
     fn new(part: &'static str, failed: &str) -> Self {
-        Self { part, failed: failed.into(), queue: Rc::default(), running: Rc::default(), composing: Rc::default() }
+        Self {
+            part,
+            failed: failed.into(),
+            queue: Rc::default(),
+            running: Rc::default(),
+            stale: Rc::default(),
+            missed: Rc::default(),
+            leaving: Rc::default(),
+            composing: Rc::default(),
+        }
     }
 
     /// Sends `post` after those that wait already.
@@ -58,40 +79,75 @@ impl Sender {
         self.run();
     }
 
-    /// Shows the part as the server has it, unless forms are on their way: they do so at their end.
+    /// Shows the part as the server has it; after the forms that are on their way, and
+    /// again if it is being fetched already.
     pub(crate) fn refresh(&self) {
+        self.stale.set(true);
         self.run();
     }
 
+    /// What the page shows is older than what was heard of.
+    pub(crate) fn has_missed(&self) -> bool {
+        self.missed.get() > 0
+    }
+
     fn run(&self) {
-        if self.running.replace(true) {
+        if self.leaving.get() || self.running.replace(true) {
             return;
         }
         let own = self.clone();
         leptos::task::spawn_local(async move {
+            let mut old = 0;
             loop {
                 while let Some(post) = own.next() {
                     if let Err(message) = own.post(post).await {
                         toast(&message, None);
                     }
                 }
+                own.stale.set(false);
                 let shown = fetch_part(own.part).await;
-                // What was sent meanwhile makes this answer old.
-                if own.queue.borrow().is_empty() {
-                    own.running.set(false);
-                    if own.composing.get().is_some() {
-                        own.composing.set(Some(true));
-                        return;
-                    }
-                    match shown {
-                        Fetched::Part(new) => put(own.part, &new),
-                        Fetched::Other => reload(),
-                        Fetched::Nothing => toast(&own.failed, None),
-                    }
-                    return;
+                // What was sent meanwhile makes this answer old, and so does what happened
+                // meanwhile; but where much happens, an old answer is better than none.
+                let again = own.stale.get() && old < OLD_MOST;
+                if own.queue.borrow().is_empty() && !again {
+                    break own.show(shown);
                 }
+                old += u32::from(again);
             }
         });
+    }
+
+    fn show(&self, shown: Fetched) {
+        self.running.set(false);
+        if self.leaving.get() {
+            return;
+        }
+        if self.composing.get().is_some() {
+            self.composing.set(Some(true));
+            return;
+        }
+        match shown {
+            Fetched::Part(new) => {
+                self.missed.set(0);
+                put(self.part, &new);
+            }
+            Fetched::Other => reload(),
+            Fetched::Nothing => {
+                let tries = self.missed.replace(self.missed.get() + 1);
+                if tries == 0 {
+                    toast(&self.failed, None);
+                }
+                let own = self.clone();
+                set_timeout(move || own.make_up(), AGAIN.saturating_mul(1 << tries.min(4)));
+            }
+        }
+    }
+
+    /// Shows what could not be fetched.
+    fn make_up(&self) {
+        if self.has_missed() {
+            self.refresh();
+        }
     }
 
     fn next(&self) -> Option<Post> {
@@ -161,6 +217,10 @@ async fn fetch_page() -> Option<Document> {
     let location = window().location();
     let url = format!("{}{}", location.pathname().ok()?, location.search().ok()?);
     let answer = Request::get(&url).header("Accept", "text/html").send().await.ok()?;
+    // Too many requests, or nobody there: the page is still this one.
+    if answer.status() == 429 || answer.status() >= 500 {
+        return None;
+    }
     let text = answer.text().await.ok()?;
     DomParser::new().ok()?.parse_from_string(&text, SupportedType::TextHtml).ok()
 }
@@ -169,7 +229,7 @@ fn part_of(page: &Document, name: &str) -> Option<Element> {
     let count =
         page.query_selector("[data-basket-count]").ok()?.and_then(|badge| badge.get_attribute("data-basket-count"));
     if let Some(count) = count.and_then(|count| count.parse().ok()) {
-        super::dom::set_basket_count(count);
+        super::badge::set_basket_count(count);
     }
     let part = page.query_selector(&format!("[data-part=\"{name}\"]")).ok()??;
     part.query_selector("leptos-island").ok()?.is_none().then_some(part)
@@ -212,13 +272,26 @@ pub(crate) fn conduct(name: &'static str, failed: &str, conduct: Conduct) -> Sen
         let form = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
         let Some(form) = form.filter(|form| inside(name, form) && !event.default_prevented()) else { return };
         let button = event.submitter();
-        if (conduct.takes)(&form, button.as_ref()) {
-            event.prevent_default();
-            if let Some(post) = (conduct.submit)(&form, button.as_ref()) {
-                own.send(post);
-            }
+        if own.leaving.get() || !(conduct.takes)(&form, button.as_ref()) {
+            // Unless another island takes it, the browser goes where it leads.
+            let (own, event) = (own.clone(), event.clone());
+            set_timeout(move || own.leaving.set(own.leaving.get() || !event.default_prevented()), Duration::ZERO);
+            return;
+        }
+        event.prevent_default();
+        if let Some(post) = (conduct.submit)(&form, button.as_ref()) {
+            own.send(post);
         }
     });
+    // It comes back from the back-forward cache: as it was, or as it is by now.
+    let own = sender.clone();
+    let back = window_event_listener_untyped("pageshow", move |_| {
+        if own.leaving.replace(false) {
+            own.refresh();
+        }
+    });
+    let own = sender.clone();
+    let online = window_event_listener_untyped("online", move |_| own.make_up());
     let own = sender.clone();
     let change = window_event_listener_untyped("change", move |event| {
         let control = event.target().and_then(|target| target.dyn_into::<Element>().ok());
@@ -240,7 +313,7 @@ pub(crate) fn conduct(name: &'static str, failed: &str, conduct: Conduct) -> Sen
         }
     });
     on_cleanup(move || {
-        for listener in [submit, change, begin, end] {
+        for listener in [submit, change, begin, end, back, online] {
             listener.remove();
         }
         stock.remove();

@@ -241,6 +241,7 @@ fn AddressCard(address: AddressView, checked: bool) -> impl IntoView {
 fn Slots(windows: Vec<SlotView>) -> impl IntoView {
     let lang = lang();
     let error = field_error("slot").map(|error| text::sentence(lang, &error));
+    let described = error.is_some().then_some("slot-error");
     let mut days: Vec<(String, Vec<SlotView>)> = Vec::new();
     for slot in windows {
         match days.last_mut() {
@@ -258,7 +259,7 @@ fn Slots(windows: Vec<SlotView>) -> impl IntoView {
             <div class="slot-days">
                 {days.into_iter().map(|(day, of_day)| {
                     let open = of_day.iter().any(|slot| slot.chosen) || first.as_ref() == Some(&day);
-                    view! { <Day day=day windows=of_day open=open /> }
+                    view! { <Day day=day windows=of_day open=open described=described /> }
                 }).collect_view()}
             </div>
         </section>
@@ -267,7 +268,7 @@ fn Slots(windows: Vec<SlotView>) -> impl IntoView {
 
 /// The slots of one day; the other days are folded.
 #[component]
-fn Day(day: String, windows: Vec<SlotView>, open: bool) -> impl IntoView {
+fn Day(day: String, windows: Vec<SlotView>, open: bool, described: Option<&'static str>) -> impl IntoView {
     let lang = lang();
     let name = windows.first().map(|slot| text::day(lang, &slot.day_code, &day)).unwrap_or_default();
     let date = day.get(5..).filter(|date| *date != name).map(str::to_owned);
@@ -279,7 +280,7 @@ fn Day(day: String, windows: Vec<SlotView>, open: bool) -> impl IntoView {
                 <span class="muted small">{tr!(lang, checkout.slot_count, n = count)}</span>
                 <Icon name="down" size=16 />
             </summary>
-            <fieldset>
+            <fieldset aria-describedby=described>
                 <legend class="visually-hidden">{name}</legend>
                 <div class="slots">{windows.into_iter().map(|slot| view! { <SlotTile window=slot /> }).collect_view()}</div>
             </fieldset>
@@ -347,6 +348,7 @@ fn Coupons(coupons: Vec<CouponView>) -> impl IntoView {
     let (usable, unusable): (Vec<_>, Vec<_>) = coupons.into_iter().partition(|coupon| coupon.unusable.is_none());
     let none_chosen = !usable.iter().any(|coupon| coupon.chosen);
     let error = field_error("coupon").map(|error| text::sentence(lang, &error));
+    let described = error.is_some().then_some("coupon-error");
     view! {
         <section class="card section" aria-labelledby="coupons-h">
             <h2 id="coupons-h">{tr!(lang, checkout.coupons)}</h2>
@@ -356,7 +358,7 @@ fn Coupons(coupons: Vec<CouponView>) -> impl IntoView {
                 view! { <p class="muted">{none}</p> }.into_any()
             } else {
                 view! {
-                    <fieldset class="choices" data-recalculate>
+                    <fieldset class="choices" data-recalculate aria-describedby=described>
                         <legend class="visually-hidden">{tr!(lang, checkout.coupons)}</legend>
                         {usable.into_iter().map(|coupon| view! {
                             <Choice name="coupon" value=coupon.id.to_string() checked=coupon.chosen label=coupon.name.clone() hint=words::coupon_rule(lang, coupon.threshold, coupon.off) />

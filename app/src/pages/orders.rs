@@ -79,7 +79,7 @@ fn Card(order: OrderCard) -> impl IntoView {
             <a class="thumbs" href=href tabindex="-1" aria-hidden="true">
                 {order.pictures.iter().take(5).map(|picture| view! { <span class="thumb"><Picture name=picture.clone() size=48 /></span> }).collect_view()}
             </a>
-            <p class="clamp small">{order.names.join("、")}</p>
+            <p class="clamp small">{order.names.join(lang.pick("、", ", "))}</p>
             <div class="spread">
                 <span class="muted small">{order.placed_text.clone()}" · "<span class="num">{order.code.clone()}</span></span>
                 <span class="order-sum"><span class="muted small">{tr!(lang, orders.items, n = order.count.0)}</span>" "<Money amount=order.total size="s" /></span>
