@@ -40,7 +40,7 @@ test('two quick taps of a new guest fill one basket', async ({ page }) => {
   await page.goto('/search?q=%E7%BA%AF%E7%89%9B%E5%A5%B6');
   await awake(page);
   await slow(page, /\/api\/basket\/add/);
-  const cards = page.getByRole('main').getByRole('button', { name: t.like('catalogue.add_named') });
+  const cards = page.getByRole('main').getByRole('button', { name: t.like('words.add_named') });
   await cards.nth(0).click();
   await cards.nth(1).click();
   await expectBasket(page, t, 2);

@@ -1,31 +1,59 @@
 //! JSON for tills and ERP, guarded by tokens, with its OpenAPI description;
-//! and the callbacks of payment channels, guarded by their signatures.
+//! and the callbacks of payment channels, guarded by their signatures. A token is
+//! asked for before anything of a body is read; a callback, which is proved by all
+//! of it, is short.
 
 use crate::Server;
 use crate::guard::refusal;
 use crate::operation::bearer;
-use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use service::feed::{Batch, BatchAnswer, BatchKind, Row};
+use service::payments::BODY_MAX;
+use store::members::TokenRow;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 /// Headers in which a channel says when and how it signed.
 const SIGNED: [(&str, &str, &str); 1] = [("sandbox", "x-sandbox-timestamp", "x-sandbox-signature")];
 
+/// Roles of tokens.
+type Roles = &'static [&'static str];
+
+/// Who may tell what left the shelves and what came in.
+const FEEDS: Roles = &["feed"];
+/// Who may ask why.
+const ASKS: Roles = &["feed", "staff"];
+
 /// Paths without a session.
-pub fn routes() -> Router<Server> {
+pub fn routes(server: &Server) -> Router<Server> {
+    let feed = post(feed).route_layer(from_fn_with_state((server.clone(), FEEDS), with_token));
+    let why = get(why).route_layer(from_fn_with_state((server.clone(), ASKS), with_token));
     Router::new()
-        .route("/api/v1/feed/{told}", post(feed))
-        .route("/api/v1/why", get(why))
-        .route("/api/pay/{channel}/callback", post(callback))
+        .route("/api/v1/feed/{told}", feed)
+        .route("/api/v1/why", why)
+        .route("/api/pay/{channel}/callback", post(callback).layer(DefaultBodyLimit::max(BODY_MAX)))
         .merge(utoipa_swagger_ui::SwaggerUi::new("/swagger").url("/openapi.json", Api::openapi()))
+}
+
+/// Refuses who has no token of one of these roles, before the body is read; the
+/// route finds the token in the request.
+async fn with_token(State((server, roles)): State<(Server, Roles)>, mut request: Request, next: Next) -> Response {
+    let token = bearer(&server, request.headers(), roles).await;
+    match token {
+        Ok(token) => {
+            request.extensions_mut().insert(token);
+            next.run(request).await
+        }
+        Err(error) => problem(&error),
+    }
 }
 
 /// The description of the API.
@@ -205,12 +233,11 @@ impl Told {
 )]
 async fn feed(
     State(server): State<Server>,
+    Extension(token): Extension<TokenRow>,
     told: Result<Path<Told>, PathRejection>,
-    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let answer = async {
-        let token = bearer(&server, &headers, &["feed"]).await?;
         let Path(told) = told.map_err(|_| domain::Code::NotFound)?;
         let Json(batch) = body.map_err(|error| {
             // What serde says names the caller's own field and place in the body.
@@ -245,12 +272,8 @@ struct WhyQuery {
         (status = 404, description = "No such store or SKU", body = Problem)
     )
 )]
-async fn why(State(server): State<Server>, headers: HeaderMap, Query(query): Query<WhyQuery>) -> Response {
-    let answer = async {
-        bearer(&server, &headers, &["feed", "staff"]).await?;
-        server.shop.why(&query.store, &query.sku, server.shop.now()).await
-    };
-    match answer.await {
+async fn why(State(server): State<Server>, Query(query): Query<WhyQuery>) -> Response {
+    match server.shop.why(&query.store, &query.sku, server.shop.now()).await {
         Ok(why) => Json(why).into_response(),
         Err(error) => problem(&error),
     }
@@ -261,10 +284,13 @@ async fn callback(
     State(server): State<Server>,
     Path(channel): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let Some((_, timestamp, signature)) = SIGNED.iter().find(|(name, _, _)| *name == channel) else {
         return refusal(domain::Code::NotFound);
+    };
+    let Ok(body) = body else {
+        return refusal(domain::UserError::new(domain::Code::TooLarge).with("max", BODY_MAX));
     };
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match server.shop.callback(&channel, text(timestamp), text(signature), &body).await {

@@ -3,6 +3,7 @@
 //! this installation is made once, in the data folder, readable by its owner alone.
 
 use serde::Deserialize;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -219,29 +220,57 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Data`] if it can be neither read nor made; [`ConfigError::Secret`].
     pub fn key(&self) -> Result<Vec<u8>, ConfigError> {
+        if self.secret.is_none() {
+            make_folder(&self.data).map_err(|error| ConfigError::Data(self.data.clone(), error))?;
+            let path = self.data.join("secret");
+            match write_new(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(ConfigError::Data(path, error)),
+            }
+        }
+        self.known_key()?.ok_or(ConfigError::Secret)
+    }
+
+    /// The key of this installation, if there is one: none is made.
+    ///
+    /// # Errors
+    /// As [`key`](Self::key).
+    pub fn known_key(&self) -> Result<Option<Vec<u8>>, ConfigError> {
         if let Some(secret) = &self.secret {
-            return from_hex(&secret.0).ok_or(ConfigError::Secret);
+            return from_hex(&secret.0).map(Some).ok_or(ConfigError::Secret);
         }
         let path = self.data.join("secret");
-        let failed = |error| ConfigError::Data(path.clone(), error);
-        std::fs::create_dir_all(&self.data).map_err(|error| ConfigError::Data(self.data.clone(), error))?;
-        match write_new(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
+        match std::fs::read_to_string(&path) {
+            Ok(text) => from_hex(text.trim()).map(Some).ok_or(ConfigError::Secret),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(ConfigError::Data(path, error)),
         }
-        from_hex(std::fs::read_to_string(&path).map_err(failed)?.trim()).ok_or(ConfigError::Secret)
     }
+}
+
+/// Options for writing a file that only its owner can read, if it is new.
+pub(crate) fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a folder, and those above it, that only its owner can look into; one that is there stays as it is.
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Writes a new key that only its owner can read; fails if there is one.
 fn write_new(path: &Path) -> std::io::Result<()> {
     use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = private().create_new(true).open(path)?;
     let key: [u8; 32] = rand::random();
     let hex = service::members::hex(&key);
     file.write_all(hex.as_bytes())?;
@@ -281,9 +310,19 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(config.data.join("secret")).expect("the key's file").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
+            let mode = |path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+            assert_eq!((mode(config.data.join("secret")), mode(config.data.clone())), (0o600, 0o700));
         }
+    }
+
+    #[test]
+    fn who_only_looks_makes_no_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        assert_eq!(config.known_key().expect("none"), None);
+        assert!(!config.data.exists());
+        let key = config.key().expect("a key");
+        assert_eq!(config.known_key().expect("the same"), Some(key));
     }
 
     #[test]

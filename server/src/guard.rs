@@ -21,7 +21,7 @@ use domain::{Code, UserError};
 use ui::AppError;
 
 /// Paths whose callers are no browsers and prove themselves by a token or a signature.
-const EXEMPT: [&str; 2] = ["/api/v1/", "/api/pay/"];
+pub(crate) const EXEMPT: [&str; 2] = ["/api/v1/", "/api/pay/"];
 
 /// Refuses requests that another site made a browser send.
 ///
@@ -61,7 +61,7 @@ fn is_same_site(method: &Method, path: &str, headers: &HeaderMap, public_url: &s
 }
 
 /// Is the page that the request came from, if it names one, a page of this shop?
-fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {
+pub(crate) fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let Some(referer) = text(header::REFERER) else { return true };
     let origin = |url: &str| {
@@ -167,16 +167,17 @@ async fn understood(answer: Response, lang: Lang) -> Response {
 }
 
 /// Path and query of a URL.
-fn path_of(url: &str) -> &str {
+pub(crate) fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
-/// An error as JSON, with its status, as the stubs in the browser read it.
+/// An error as JSON, with its status, as the stubs in the browser read it. It goes
+/// along as itself, too, for who makes a page of it (`mishap`).
 pub fn refusal(error: impl Into<AppError>) -> Response {
     let error = error.into();
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, axum::Json(error)).into_response()
+    (status, axum::Extension(error.clone()), axum::Json(error)).into_response()
 }
 
 /// The Content-Security-Policy of a page, given the sources of its inline
@@ -212,13 +213,17 @@ fn say_charset(headers: &mut HeaderMap) {
     }
 }
 
+/// Is what these headers go with a page?
+pub(crate) fn is_html(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
 /// Adds what every answer carries.
 pub async fn headers(State(server): State<Server>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     say_charset(response.headers_mut());
-    let html =
-        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let html = is_html(response.headers());
     let out = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         if !out.contains_key(&name) {

@@ -9,6 +9,7 @@
 //! | [`visitor`], [`session`] | who looks: cookies, session, store, basket |
 //! | [`guard`], [`limits`] | what is refused before a page or function runs |
 //! | [`ready`] | pages that are the same for many, rendered once |
+//! | [`mishap`] | the page that a browser is shown where there is none |
 //! | [`assets`] | styles, scripts and pictures, compressed beforehand |
 //! | [`live`] | the stream of stock and order changes to open pages |
 //! | [`api`] | JSON for tills and ERP, callbacks of payment channels |
@@ -26,6 +27,7 @@ pub mod guard;
 pub mod limits;
 pub mod listen;
 pub mod live;
+pub mod mishap;
 pub mod operation;
 pub mod places;
 pub mod ready;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub limits: limits::Limits,
     /// True from the moment in which the server was told to stop.
     pub draining: std::sync::atomic::AtomicBool,
+    /// Whether the database answered when it was asked last.
+    pub readiness: operation::Readiness,
     /// The metrics that were recorded.
     pub metrics: Option<metrics_exporter_prometheus::PrometheusHandle>,
     /// What Leptos needs to name its files.

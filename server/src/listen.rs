@@ -9,6 +9,7 @@
 use crate::config::Config;
 use crate::live::{self, Events, Takeover};
 use crate::places::{Bounds, Place, Places};
+use crate::visitor::counted;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -74,7 +75,7 @@ pub async fn serve(listener: TcpListener, manners: Manners, router: Router, mut 
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = places.take(None, &peer.ip().to_string()) else {
+                let Some(place) = places.take(None, &counted(peer.ip())) else {
                     metrics::counter!("zaijia_connections_refused_total").increment(1);
                     tokio::spawn(refuse(stream));
                     continue;
@@ -310,18 +311,14 @@ async fn tell(
     drop(held);
 }
 
-/// Waits until the other side has gone; what it says meanwhile is of no interest.
+/// Waits until the other side has gone. It has nothing to say any more, since its
+/// connection ends with this answer: who goes on talking is left as well.
 async fn left(stream: &TcpStream) {
-    let mut ignored = [0; 64];
-    loop {
-        if stream.readable().await.is_err() {
-            return;
-        }
-        match stream.try_read(&mut ignored) {
-            Ok(0) => return,
-            Ok(_) => {}
+    let mut said = [0; 1];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut said) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
+            Ok(_) | Err(_) => return,
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 /// Names a request in the log, and in its answer.
@@ -74,22 +75,59 @@ pub async fn request_id(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// An answer of the database is not asked for again for so long.
+const ANSWER_KEPT: Duration = Duration::from_secs(1);
+/// The database answers within this time, or is taken to be away.
+const ANSWER_IN: Duration = Duration::from_secs(2);
+
+/// Whether the database answered when it was asked last. However many want to know,
+/// it is asked once a second, by one of them at a time.
+#[derive(Debug, Default)]
+pub struct Readiness(tokio::sync::Mutex<Option<(Instant, Ready)>>);
+
+/// What the database said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    Yes,
+    No,
+    NotInTime,
+}
+
+impl Readiness {
+    /// What was said less than [`ANSWER_KEPT`] ago, or is said now.
+    async fn of(&self, store: &store::Store) -> Ready {
+        let mut last = self.0.lock().await;
+        if let Some((at, said)) = *last
+            && at.elapsed() < ANSWER_KEPT
+        {
+            return said;
+        }
+        let ask = async {
+            let mut conn = store.read().await?;
+            conn.int("SELECT COUNT(*) FROM store", &[]).await
+        };
+        let said = match tokio::time::timeout(ANSWER_IN, ask).await {
+            Ok(Ok(_)) => Ready::Yes,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "not ready");
+                Ready::No
+            }
+            Err(_) => Ready::NotInTime,
+        };
+        *last = Some((Instant::now(), said));
+        said
+    }
+}
+
 /// `GET /readyz`: the database answers, and the server was not told to stop.
 pub async fn readyz(State(server): State<Server>) -> Response {
     if server.draining.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response();
     }
-    let ready = async {
-        let mut conn = server.shop.store().read().await?;
-        conn.int("SELECT COUNT(*) FROM store", &[]).await
-    };
-    match tokio::time::timeout(std::time::Duration::from_secs(2), ready).await {
-        Ok(Ok(_)) => "ready\n".into_response(),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
-        }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time\n").into_response(),
+    match server.readiness.of(server.shop.store()).await {
+        Ready::Yes => "ready\n".into_response(),
+        Ready::No => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
+        Ready::NotInTime => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time\n").into_response(),
     }
 }
 
@@ -118,4 +156,24 @@ pub async fn bearer(server: &Server, headers: &HeaderMap, roles: &[&str]) -> ser
     let secret = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let secret = secret.and_then(|value| value.strip_prefix("Bearer ")).ok_or(domain::Code::BadToken)?;
     server.shop.token(secret.trim(), roles).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_database_is_asked_once_a_second_however_many_want_to_know() {
+        let store = store::testing::sqlite().await;
+        let readiness = Readiness::default();
+        let before = store.statements();
+        for _ in 0..100 {
+            assert_eq!(readiness.of(&store).await, Ready::Yes);
+        }
+        // A slow machine takes more than a second.
+        assert!(store.statements() - before < 50);
+        store.close().await;
+        tokio::time::sleep(ANSWER_KEPT).await;
+        assert_eq!(readiness.of(&store).await, Ready::No, "it is asked again");
+    }
 }

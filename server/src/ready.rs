@@ -16,7 +16,7 @@
 
 use crate::Server;
 use crate::assets::{accepts, names};
-use crate::guard::policy;
+use crate::guard::{is_html, policy};
 use app::api::cx::{Theme, Visitor};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::{Body, to_bytes};
@@ -116,7 +116,8 @@ impl Heard {
             match self.changes.try_recv() {
                 Ok(touched) => {
                     self.catalogue += u64::from(touched.catalogue || touched.everything);
-                    for store in touched.stock.iter().map(|(store, _)| store).collect::<BTreeSet<_>>() {
+                    let stores = touched.stock.iter().map(|(store, _)| store).chain(&touched.stores);
+                    for store in stores.collect::<BTreeSet<_>>() {
                         *self.stock.entry(store.clone()).or_default() += 1;
                     }
                 }
@@ -130,12 +131,14 @@ impl Heard {
 
 /// Answers with a page that is ready, or makes it so.
 pub async fn ready(State(server): State<Server>, request: Request, next: Next) -> Response {
-    let visitor = request.extensions().get::<Visitor>().filter(|_| request.method() == Method::GET).cloned();
+    let visitor = request.extensions().get::<Visitor>();
+    let is_member = visitor.is_some_and(|visitor| visitor.member.is_some());
+    let visitor = visitor.filter(|_| request.method() == Method::GET).cloned();
     let key = match visitor {
         Some(visitor) if is_shared(&visitor) => key(&server, visitor).await,
         _ => None,
     };
-    let Some(key) = key else { return next.run(request).await };
+    let Some(key) = key else { return own(next.run(request).await, is_member) };
     let headers = request.headers().clone();
     let request = Mutex::new(Some(request));
     let render = async {
@@ -147,16 +150,24 @@ pub async fn ready(State(server): State<Server>, request: Request, next: Next) -
         Ok(page) => page.answer(&headers),
         Err(not_kept) => {
             if let Some(response) = not_kept.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return response;
+                return own(response, is_member);
             }
             // Another's answer, which is not for all: this request is rendered by itself.
             let request = request.lock().unwrap_or_else(PoisonError::into_inner).take();
             match request {
-                Some(request) => next.run(request).await,
+                Some(request) => own(next.run(request).await, is_member),
                 None => crate::guard::refusal(domain::Code::Unavailable),
             }
         }
     }
+}
+
+/// What was rendered for one visitor: no copy of a member's page stays in the browser.
+fn own(mut response: Response, is_member: bool) -> Response {
+    if is_member && is_html(response.headers()) {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 /// The key of the page that a visitor asks for; `None` if the database does not answer.
@@ -200,10 +211,10 @@ impl Page {
     /// Takes a rendered page apart; what is not a page for all is given back.
     async fn of(response: Response) -> Result<Arc<Self>, Box<Response>> {
         let headers = response.headers();
-        let html = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let policy = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|value| value.to_str().ok());
         let nonce = policy.and_then(nonce_of).map(str::to_owned);
-        let for_all = response.status() == StatusCode::OK && html && !headers.contains_key(header::SET_COOKIE);
+        let for_all =
+            response.status() == StatusCode::OK && is_html(headers) && !headers.contains_key(header::SET_COOKIE);
         let Some(nonce) = nonce.filter(|_| for_all) else { return Err(Box::new(response)) };
         let (parts, body) = response.into_parts();
         let broken = || crate::guard::refusal(domain::Code::Internal);
@@ -254,7 +265,7 @@ fn nonce_of(policy: &str) -> Option<&str> {
 }
 
 /// The inline elements of this name, as sources of a policy: ` 'sha256-…'` each.
-fn sources(html: &str, element: &str) -> String {
+pub(crate) fn sources(html: &str, element: &str) -> String {
     let (open, close) = (format!("<{element}"), format!("</{element}>"));
     let mut sources = String::new();
     let mut rest = html;

@@ -1,11 +1,12 @@
 //! Every path and the layers around it.
 //!
-//! From the outside in: request id, log, panics, security headers, files,
-//! limits, compression, time; then for what a browser asks: cross-site guard,
-//! session, visitor; and for server functions who may call them. Callbacks and
-//! the API for tills have no session: they prove themselves otherwise.
+//! From the outside in: request id, log, security headers, the page for a person
+//! where there is none, panics, files, limits, compression, time; then for what a
+//! browser asks: cross-site guard, session, visitor; and for server functions who
+//! may call them. Callbacks and the API for tills have no session: they prove
+//! themselves otherwise, before or by what they send.
 
-use crate::{Server, api, guard, limits, live, operation, ready, session, visitor};
+use crate::{Server, api, guard, limits, live, mishap, operation, ready, session, visitor};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -34,7 +35,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 pub fn router(server: Server) -> Router {
     let in_time = Duration::from_secs(server.config.request_s.into());
     let for_browsers = browsers(&server).layer(RequestBodyLimitLayer::new(FORM_BYTES));
-    let for_machines = api::routes().layer(RequestBodyLimitLayer::new(BATCH_BYTES));
+    let for_machines = api::routes(&server).layer(RequestBodyLimitLayer::new(BATCH_BYTES));
     // Joined, so that a request passes them as one service: each layer of a router is a box of its own.
     let inner = ServiceBuilder::new()
         .layer(from_fn_with_state(server.clone(), limits::limit))
@@ -47,26 +48,29 @@ pub fn router(server: Server) -> Router {
         .layer(PropagateRequestIdLayer::new(operation::REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_answer).on_failure(()))
         .layer(from_fn(measure))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(server.clone(), operation::wind_down))
         .layer(from_fn_with_state(server.clone(), guard::headers))
+        .layer(from_fn_with_state(server.clone(), mishap::explain))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(guard::well_formed))
         .layer(from_fn_with_state(server.clone(), files));
     Router::new()
         .merge(for_browsers)
         .merge(for_machines)
         .layer(inner)
-        .merge(operations())
+        .merge(operations(&server))
         .layer(outer)
         .with_state(server)
 }
 
-/// Health and metrics: neither limited nor slowed down.
-fn operations() -> Router<Server> {
+/// Health and metrics, not slowed down. Health is asked for without end: that costs the database one
+/// question a second. Metrics, which are long, are as limited as pages.
+fn operations(server: &Server) -> Router<Server> {
+    let limit = from_fn_with_state(server.clone(), limits::limit);
     Router::new()
         .route("/healthz", get(operation::healthz))
         .route("/readyz", get(operation::readyz))
-        .route("/metrics", get(operation::metrics))
+        .route("/metrics", get(operation::metrics).layer(limit))
 }
 
 /// Pages, server functions, live streams, and the page that is not there.

@@ -1,6 +1,9 @@
 //! Sessions of visitors, kept in the shop's database. The cookie's value is
-//! stored as a digest only. A page that changes nothing writes nothing.
+//! stored as a digest only. A page that changes nothing writes nothing, but for a
+//! member's first one of a day, which prolongs the session; where that fails, the
+//! page is shown all the same.
 
+use app::api::cx::key;
 use async_trait::async_trait;
 use domain::Millis;
 use service::Shop;
@@ -54,13 +57,25 @@ struct Writing {
 
 impl Writing {
     fn of(record: &Record) -> Result<Self> {
-        let member = record.data.get(app::api::cx::key::MEMBER).and_then(|value| value.as_str());
+        let member = record.data.get(key::MEMBER).and_then(|value| value.as_str());
         Ok(Self {
             id: fingerprint(&record.id.to_string()),
             member: member.map(str::to_owned),
             data: serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?,
             expires: Millis(record.expiry_date.unix_timestamp().saturating_mul(1_000)),
         })
+    }
+}
+
+impl Sessions {
+    /// Does the database hold the same of this session, but for the days that tell when it was prolonged?
+    async fn only_prolongs(&self, record: &Record) -> bool {
+        let rest = |record: &Record| {
+            let mut data = record.data.clone();
+            data.retain(|entry, _| entry != key::DAY && entry != key::SINCE);
+            data
+        };
+        matches!(self.load(&record.id).await, Ok(Some(held)) if rest(&held) == rest(record))
     }
 }
 
@@ -92,8 +107,14 @@ impl SessionStore for Sessions {
         let saved = self.0.store().write(Lane::Member(&lane), session, |conn, s| {
             Box::pin(store::sessions::save(conn, &s.id, s.member.as_deref(), &s.data, s.expires))
         });
+        let saved: std::result::Result<bool, store::Error> = saved.await;
         // A request under way when its session was ended (signed out in another tab) does not bring it back.
-        saved.await.map(|_ended| ()).map_err(|error: store::Error| backend(&error))
+        let Err(error) = saved else { return Ok(()) };
+        if self.only_prolongs(record).await {
+            tracing::warn!(%error, "a session could not be prolonged");
+            return Ok(());
+        }
+        Err(backend(&error))
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

@@ -13,7 +13,7 @@ use domain::ids::{BasketId, MemberId, StoreId};
 use domain::time::DAY_MS;
 use domain::view::Lang;
 use service::{Shop, Visit};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use tower_sessions::Session;
 use ui::AppError;
 
@@ -52,15 +52,29 @@ pub fn language(headers: &HeaderMap) -> Lang {
     chosen.or_else(accepted).unwrap_or_default()
 }
 
-/// The visitor's address: of the connection, or told by the one proxy that is believed.
+/// The visitor's address, as it is counted: of the connection, or told by the one proxy that is believed.
 pub fn address(request: &Request, behind_proxy: bool) -> String {
-    let forwarded = || {
-        let line = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-        let last = line.rsplit(',').next()?.trim();
-        last.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string())
-    };
-    let own = || request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    behind_proxy.then(forwarded).flatten().or_else(own).unwrap_or_default()
+    let forwarded = || forwarded(request.headers());
+    let own = || request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    behind_proxy.then(forwarded).flatten().or_else(own).map(counted).unwrap_or_default()
+}
+
+/// The last address in `X-Forwarded-For`, which the proxy itself wrote; some write the port as well.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let line = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    let last = line.rsplit(',').next()?.trim();
+    last.parse().ok().or_else(|| last.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// What an address is counted as: of IPv6 the network of /64, of which one customer has all addresses.
+pub fn counted(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX));
+            format!("{network}/64")
+        }
+    }
 }
 
 /// Puts the visitor into the request.
@@ -239,6 +253,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_signed_in_can_read_while_nothing_can_be_written() {
+        let (store, shop, clock) = shop().await;
+        let first = session::open(&shop, None);
+        first.insert(key::MEMBER, "m1").await.expect("signed in");
+        first.save().await.expect("saved");
+        let full = "CREATE TRIGGER no_room BEFORE UPDATE ON session BEGIN SELECT RAISE(ABORT, 'full'); END";
+        let written = store
+            .write(store::Lane::Background, full, |conn, full| Box::pin(async move { conn.exec(*full, &[]).await }));
+        written.await.expect("from now on");
+        clock.advance(DAY_MS);
+        let again = session::open(&shop, first.id());
+        assert_eq!(member_of(&shop, &again).await, Some(MemberId::trusted("m1")));
+        assert!(again.is_modified(), "it would be prolonged");
+        again.save().await.expect("that it was not is no failure");
+        again.insert("form.address", "typed").await.expect("kept");
+        assert!(again.save().await.is_err(), "what else is lost is said");
+    }
+
+    #[tokio::test]
     async fn who_is_not_recognised_is_told_to_come_back_and_not_to_sign_in() {
         let (store, shop, _clock) = shop().await;
         let session = session::open(&shop, None);
@@ -252,6 +285,26 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn an_address_is_that_of_one_customer() {
+        let counted = |address: &str| counted(address.parse().expect("an address"));
+        assert_eq!(counted("192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(counted("2001:db8:1:2:ffff::1"), "2001:db8:1:2::/64");
+        assert_ne!(counted("2001:db8:1:3::1"), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn the_proxys_own_word_is_taken_with_or_without_a_port() {
+        let last = |line| forwarded(&headers(&[("x-forwarded-for", line)])).map(counted);
+        assert_eq!(last("10.0.0.1, 192.0.2.7").as_deref(), Some("192.0.2.7"));
+        assert_eq!(last("10.0.0.1, 192.0.2.7:5678").as_deref(), Some("192.0.2.7"));
+        assert_eq!(last("[2001:db8::1]:80").as_deref(), Some("2001:db8::/64"));
+        assert_eq!(last("2001:db8::1").as_deref(), Some("2001:db8::/64"));
+        assert_eq!(last("192.0.2.7, unknown"), None);
     }
 
     #[test]

@@ -114,6 +114,68 @@ on_both! {
         assert_eq!(late.status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
 
+    async fn a_failure_while_signing_in_loses_no_basket(shop) {
+        let server = shop.serve();
+        let client = script();
+        let store = shop.store().await;
+        let sql = "SELECT MIN(k.id) FROM sku k JOIN stock t ON t.pool_id = k.pool_id JOIN store s ON s.id = t.store_id
+                   WHERE s.code = 'wensan' AND k.active AND k.age_limit IS NULL AND t.counted_until IS NULL
+                   AND t.on_hand - t.safety > 30 * k.pack_size";
+        let (sku,): (String,) = store.read().await.unwrap().one(sql, &[]).await.unwrap();
+        let say = async |function: &str, fields: &[(&str, &str)]| {
+            post(&client, server.at(&format!("/api/{function}")), fields).await.status()
+        };
+        assert_eq!(say("settings/store", &[("store", "wensan")]).await, StatusCode::OK);
+        assert_eq!(say("basket/add", &[("sku", &sku), ("packs", "2")]).await, StatusCode::OK);
+        assert_eq!(say("account/request_code", &[("phone", PHONE)]).await, StatusCode::OK);
+        let code = code(&shop, PHONE).await;
+        // What the baskets need to be joined is away for a moment.
+        let change = async |sql: &'static str| {
+            let work = store.write(store::Lane::Background, (), move |conn, ()| {
+                Box::pin(async move { conn.exec(sql, &[]).await })
+            });
+            work.await.unwrap();
+        };
+        change("ALTER TABLE substitution_choice RENAME TO away").await;
+        assert_eq!(say("account/sign_in", &[("code", &code)]).await, StatusCode::INTERNAL_SERVER_ERROR);
+        change("ALTER TABLE away RENAME TO substitution_choice").await;
+        let basket = client.get(server.at("/basket")).header("accept", "text/html").send().await.unwrap();
+        assert!(basket.text().await.unwrap().contains(&sku), "the guest has it still");
+        store.close().await;
+    }
+
+    async fn who_has_a_code_finds_the_way_to_its_field(shop) {
+        let server = shop.serve();
+        let client = browser();
+        let page = async |url: String| client.get(url).send().await.unwrap().text().await.unwrap();
+        let ask = async |phone: &str| {
+            let (name, kind, body) = support::form(&[("phone", phone), ("back", "/orders")]);
+            let request = client.post(server.at("/api/account/request_code")).header(name, kind).body(body);
+            let answer = request.header("referer", server.at("/sign-in?back=/orders")).send().await.unwrap();
+            answer.headers()["location"].to_str().unwrap().to_owned()
+        };
+        let first = page(server.at("/sign-in?back=/orders")).await;
+        assert!(first.contains("name=\"phone\"") && !first.contains("step=code"));
+        assert!(ask(PHONE).await.ends_with("step=code"));
+        assert!(page(server.at("/sign-in?back=/orders")).await.contains("step=code"), "a link");
+        // Asked for once more too soon: the sentence, and the field of the code that was sent.
+        let again = ask(PHONE).await;
+        let again = if again.starts_with('/') { server.at(&again) } else { again };
+        assert!(again.contains("__err="), "{again}");
+        let again = page(again).await;
+        assert!(again.contains("id=\"flash\"") && again.contains("name=\"code\""), "{again}");
+        // What is no phone is shown again, as much of it as anybody types, and has no code.
+        ask("1380000123x").await;
+        let typed = page(server.at("/sign-in?back=/orders")).await;
+        assert!(typed.contains("1380000123x") && !typed.contains("step=code"));
+        ask(&"1".repeat(50_000)).await;
+        let store = shop.store().await;
+        let sql = "SELECT CAST(MAX(LENGTH(data)) AS BIGINT) FROM session";
+        let size = store.read().await.unwrap().int(sql, &[]).await.unwrap();
+        assert!(size < 300, "{size} characters of a session");
+        store.close().await;
+    }
+
     async fn other_sites_and_unknown_functions_are_refused(shop) {
         let server = shop.serve();
         let (name, kind, body) = support::form(&[("lang", "en")]);
@@ -133,15 +195,17 @@ async fn one_visitor_cannot_ask_without_end() {
     let shop = support::Shop::demo(support::On::Sqlite).await.unwrap();
     let server = shop.serve_with(&[("ZAIJIA_ADDRESS_PER_SECOND", "2")]);
     let client = browser();
-    let mut refused = None;
-    for _ in 0..30 {
-        let answer = client.get(server.at("/about")).send().await.unwrap();
-        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
-            refused = Some(answer);
-            break;
+    let refused = async |path: &str| {
+        for _ in 0..30 {
+            let answer = client.get(server.at(path)).send().await.unwrap();
+            if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                return Some(answer);
+            }
         }
-    }
-    assert!(refused.expect("a refusal").headers().contains_key("retry-after"));
+        None
+    };
+    assert!(refused("/about").await.expect("a refusal").headers().contains_key("retry-after"));
+    assert!(refused("/metrics").await.is_some(), "they are long");
     // Health is asked without end.
     assert_eq!(client.get(server.at("/healthz")).send().await.unwrap().status(), StatusCode::OK);
 }

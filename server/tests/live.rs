@@ -6,8 +6,11 @@ mod support;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Server, Shop, script};
+
+/// Generous: how soon is measured by the bench `live`.
+const IN_TIME: Duration = Duration::from_secs(20);
 
 /// A store and a SKU of the demo with more than 20 packs on the shelf: codes, SKU id, pool, pack size.
 struct Good {
@@ -136,24 +139,43 @@ on_both! {
         assert_eq!(shop.say(&["check"]), "the books are right");
     }
 
-    async fn an_open_page_hears_of_a_sale_within_a_second(shop) {
+    async fn an_open_page_hears_of_a_sale_and_of_the_end(shop) {
         let token = shop.say(&["token", "add", "tills", "--role", "feed"]);
-        let server = shop.serve();
+        let log = shop.path("log");
+        let server = shop.serve_logged(&[], &log);
         let good = good(&shop).await;
         let mut events = Events::open(&server, &format!("/live?store={}&skus={}", good.store, good.sku_id)).await;
         let first = events.next().await.unwrap();
         assert_eq!(first[0]["sku"], good.sku_id, "the full state comes first");
         // All of it is sold at the till.
         let packs = on_hand(&shop, &good).await / good.pack_size;
-        let begun = Instant::now();
         assert_eq!(feed(&server, &token, "sales", &sale(&good, "all", packs)).await.status(), StatusCode::OK);
-        let told = tokio::time::timeout(Duration::from_secs(1), events.next()).await.expect("within a second").unwrap();
+        let told = tokio::time::timeout(IN_TIME, events.next()).await.expect("in time").unwrap();
         assert_eq!(told[0]["max"], 0, "{told}");
-        assert!(begun.elapsed() < Duration::from_secs(2));
-        // A gentle end closes the stream and takes no long time.
+        // A gentle end closes the stream, and gives nobody up.
         let ended = tokio::task::spawn_blocking(move || server.stop());
-        assert_eq!(events.next().await, None);
-        assert!(ended.await.unwrap() < Duration::from_secs(8));
+        assert_eq!(tokio::time::timeout(IN_TIME, events.next()).await.expect("in time"), None);
+        ended.await.unwrap();
+        let said = std::fs::read_to_string(log).unwrap();
+        assert!(!said.contains("longer than the time to stop"), "{said}");
+    }
+
+    async fn an_open_page_hears_that_the_tills_report_again(shop) {
+        let token = shop.say(&["token", "add", "tills", "--role", "feed"]);
+        let good = good(&shop).await;
+        // A few of these are left, and nobody has told of them for hours.
+        let store = shop.store().await;
+        let mut conn = store.read().await.unwrap();
+        let (few,): (String,) = conn.one("SELECT id FROM sku WHERE code = 'IC004'", &[]).await.unwrap();
+        drop(conn);
+        store.close().await;
+        let server = shop.serve();
+        let mut events = Events::open(&server, &format!("/live?store={}&skus={few}", good.store)).await;
+        let first = events.next().await.unwrap();
+        assert_eq!(first[0]["state"]["kind"], "risky", "{first}");
+        assert_eq!(feed(&server, &token, "sales", &sale(&good, "other goods", 1)).await.status(), StatusCode::OK);
+        let told = tokio::time::timeout(IN_TIME, events.next()).await.expect("in time").unwrap();
+        assert_eq!(told[0]["state"]["kind"], "low", "{told}");
     }
 
     async fn a_killed_server_leaves_the_books_right(shop) {

@@ -16,10 +16,16 @@ use domain::{
     phone::Phone,
     view::{AddressForm, AddressView, CouponCard, MemberView},
 };
-
-/// The session's name of the phone that a code was asked for.
 #[cfg(feature = "ssr")]
-const SIGN_IN: &str = "sign_in";
+use service::members::{Asker, fingerprint, new_asker};
+
+/// The session's name of a sign-in under way.
+#[cfg(feature = "ssr")]
+const SIGN_IN: &str = "signing_in";
+
+/// So much is kept of what was typed as a phone and is none, in characters.
+#[cfg(feature = "ssr")]
+const TYPED_CHARS: usize = 40;
 
 /// The session's name of an address that was refused.
 #[cfg(feature = "ssr")]
@@ -38,15 +44,41 @@ pub async fn me() -> Result<Option<MemberView>, AppError> {
     cx.shop.me(&cx.visit).await.map(Some).map_err(fail)
 }
 
-/// The phone that a code was asked for in this session, and whether the
-/// sandbox's page shows the code.
+/// A sign-in under way, as the session keeps it.
+#[cfg(feature = "ssr")]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct SigningIn {
+    /// The phone; what is none, as it was typed.
+    phone: String,
+    /// The name under which codes are asked for: they are good under the same name alone.
+    asker: String,
+}
+
+/// What the sign-in page knows of who signs in.
+#[cfg(feature = "ssr")]
+#[derive(Clone, Debug)]
+pub struct Underway {
+    /// What was typed as the phone, if anything.
+    pub phone: Option<String>,
+    /// Was a code sent to it for this session that can still be used?
+    pub has_code: bool,
+    /// Does the sandbox's page show the code?
+    pub sandbox: bool,
+}
+
+/// How far the sign-in of this session is.
 ///
 /// # Errors
 /// Internal ones.
 #[cfg(feature = "ssr")]
-pub async fn signing_in() -> Result<(Option<String>, bool), AppError> {
+pub async fn signing_in() -> Result<Underway, AppError> {
     let cx = cx().await?;
-    Ok((cx.kept_input(SIGN_IN).await?, cx.shop.settings().sandbox))
+    let kept: Option<SigningIn> = cx.kept_input(SIGN_IN).await?;
+    let has_code = match &kept {
+        Some(kept) => cx.shop.has_code(&kept.phone, &kept.asker, cx.visit.now).await.map_err(fail)?,
+        None => false,
+    };
+    Ok(Underway { phone: kept.map(|kept| kept.phone), has_code, sandbox: cx.shop.settings().sandbox })
 }
 
 /// The member's addresses.
@@ -166,8 +198,19 @@ pub async fn request_code(
     back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
-    cx.keep_input(SIGN_IN, &phone).await?;
-    cx.shop.request_code(&phone, &cx.session_key(), &cx.address(), cx.visit.now).await.map_err(fail)?;
+    let mut kept: SigningIn = cx.kept_input(SIGN_IN).await?.unwrap_or_default();
+    let (session, address) = (cx.session_key(), cx.address());
+    if kept.asker.is_empty() {
+        // Tabs of one session ask under one name.
+        kept.asker = if session.is_empty() { new_asker() } else { fingerprint(&session) };
+    }
+    kept.phone = match Phone::parse(&phone) {
+        Ok(phone) => phone.as_str().to_owned(),
+        Err(_) => phone.chars().take(TYPED_CHARS).collect(),
+    };
+    cx.keep_input(SIGN_IN, &kept).await?;
+    let asker = Asker { name: &kept.asker, session: &session, address: &address };
+    cx.shop.request_code(&phone, &asker, cx.visit.now).await.map_err(fail)?;
     go(&sign_in_url(&back, "code"));
     Ok(())
 }
@@ -182,10 +225,12 @@ pub async fn sign_in(
     back: String,
 ) -> Result<(), AppError> {
     let cx = cx().await?;
-    let phone: Option<String> = cx.kept_input(SIGN_IN).await?;
-    let phone = phone.ok_or_else(|| refuse(UserError::new(domain::Code::BadPhone).field("phone")))?;
-    let member = cx.shop.sign_in(&phone, &code, cx.visit.now).await.map_err(fail)?;
-    cx.take_input::<String>(SIGN_IN).await?;
+    let kept: Option<SigningIn> = cx.kept_input(SIGN_IN).await?;
+    let kept = kept.ok_or_else(|| refuse(UserError::new(domain::Code::BadPhone).field("phone")))?;
+    let (session, address) = (cx.session_key(), cx.address());
+    let asker = Asker { name: &kept.asker, session: &session, address: &address };
+    let member = cx.shop.sign_in(&kept.phone, &code, &asker, cx.visit.now).await.map_err(fail)?;
+    cx.take_input::<SigningIn>(SIGN_IN).await?;
     cx.sign_in(&member).await?;
     go_back(&back, "/me");
     Ok(())

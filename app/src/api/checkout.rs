@@ -28,6 +28,8 @@ pub const NEW_ADDRESS: &str = "new";
 pub struct CheckoutFields {
     /// Key that makes a double submit one order.
     pub idempotency_key: String,
+    /// The store that the page showed.
+    pub store: String,
     /// `delivery` or `pickup`.
     pub kind: String,
     /// The chosen address, or `new` for the short form.
@@ -221,6 +223,7 @@ async fn save_new_address(cx: &Cx, form: &mut CheckoutFields) -> Result<(), AppE
 fn place_form(form: &CheckoutFields) -> Result<PlaceForm, AppError> {
     Ok(PlaceForm {
         idempotency_key: form.idempotency_key.clone(),
+        store: form.store.clone(),
         kind: form.kind.clone(),
         address: given(&form.address).filter(|address| address != NEW_ADDRESS),
         slot: given(&form.slot),

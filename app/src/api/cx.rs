@@ -149,16 +149,17 @@ impl Cx {
     /// Internal ones.
     pub async fn sign_in(&self, member: &MemberId) -> Result<(), AppError> {
         let guest: Option<String> = self.session.get(key::BASKET).await.map_err(session_failed)?;
-        self.session.cycle_id().await.map_err(session_failed)?;
-        self.session.remove::<String>(key::BASKET).await.map_err(session_failed)?;
-        self.session.insert(key::MEMBER, member.as_str()).await.map_err(session_failed)?;
-        let today = self.visit.now.0.div_euclid(DAY_MS);
-        self.session.insert(key::SINCE, today).await.map_err(session_failed)?;
+        // First of all: what fails here leaves the guest with the session and its basket. What
+        // fails below loses nothing: the goods are the member's by then, who signs in again.
         if let Some(guest) = guest {
             let guest = BasketId::trusted(guest);
             self.shop.adopt_basket(&guest, member, self.visit.now).await.map_err(fail)?;
         }
-        Ok(())
+        self.session.cycle_id().await.map_err(session_failed)?;
+        self.session.remove::<String>(key::BASKET).await.map_err(session_failed)?;
+        self.session.insert(key::MEMBER, member.as_str()).await.map_err(session_failed)?;
+        let today = self.visit.now.0.div_euclid(DAY_MS);
+        self.session.insert(key::SINCE, today).await.map_err(session_failed)
     }
 
     /// Ends the session.

@@ -13,11 +13,13 @@ use crate::api::cx::visit;
 use crate::api::form::sku_key;
 use crate::islands::CheckoutLive;
 use crate::shell::query_value;
+use domain::Code;
 use domain::ids::SkuId;
 use domain::view::{AddressView, BasketLine, Candidate, CheckoutView, CouponView, SlotView};
 use leptos::prelude::*;
+use ui::AppError;
 use ui::components::{Check, Choice, Empty, Field, Icon, Money, Note, PageHead, Picture, StateBadge};
-use ui::error::field_error;
+use ui::error::{field_error, form_error};
 use ui::text::{self, CHOICES, lang};
 use ui::tr;
 
@@ -59,14 +61,18 @@ fn form(view: CheckoutView, typed: CheckoutFields) -> impl IntoView {
     let totals = view.basket.totals.clone();
     let payable = totals.payable;
     let can_place = !view.basket.lines.is_empty() && view.basket.gone.is_empty();
+    // A form that was sent from another store's page; a refused order says so itself.
+    let moved = !typed.store.is_empty() && typed.store != view.store.as_str() && form_error().is_none();
     view! {
         <form class="split" method="post" action="/api/checkout/place" data-checkout>
             // Enter in a field takes the first button: it only keeps what was typed.
             <button class="visually-hidden" type="submit" tabindex="-1" name="adjust" value="keep" formaction=ADJUST formnovalidate>{tr!(lang, checkout.keep)}</button>
             <input type="hidden" name="idempotency_key" value=view.idempotency_key.clone() />
+            <input type="hidden" name="store" value=view.store.to_string() />
             <input type="hidden" name="kind" value=view.kind.clone() />
             <input type="hidden" name="payable" value=payable.0 />
             <div class="split-main">
+                {moved.then(|| view! { <Note kind="warn">{text::sentence(lang, &AppError::new(Code::StoreChanged))}</Note> })}
                 <Short view=view.clone() />
                 <section class="card" aria-labelledby="how-h">
                     <h2 id="how-h" class="visually-hidden">{tr!(lang, checkout.how)}</h2>

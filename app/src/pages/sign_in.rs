@@ -1,12 +1,15 @@
 //! `/sign-in`: a phone, then the one-time code. The phone is kept in the
-//! session, never in the address of the page.
+//! session, never in the address of the page. Who has a code always finds the
+//! way to its field.
 
 use super::load::loaded;
-use crate::api::account::{masked, signing_in};
+use crate::api::account::{Underway, masked, signing_in};
 use crate::api::cx::{safe_back, visit};
 use crate::shell::{encode, query_value};
+use domain::Code;
 use leptos::prelude::*;
 use ui::components::{Back, Field, Note, PageHead};
+use ui::error::form_error;
 use ui::text::lang;
 use ui::tr;
 
@@ -19,18 +22,21 @@ pub fn SignInPage() -> impl IntoView {
         back => safe_back(&back).to_owned(),
     };
     let wants_code = query_value(&visitor.path, "step") == "code";
+    // Asked for once more too soon: the code that was sent is the one to enter.
+    let is_too_soon = form_error().is_some_and(|error| error.code == Code::TooMany);
     let has_basket = visitor.basket_count > 0;
     loaded(async move {
-        let (phone, sandbox) = signing_in().await?;
+        let Underway { phone, has_code, sandbox } = signing_in().await?;
         Ok(match phone {
-            Some(phone) if wants_code => code_step(&phone, back, sandbox).into_any(),
-            phone => phone_step(phone.unwrap_or_default(), back, has_basket).into_any(),
+            Some(phone) if wants_code || (has_code && is_too_soon) => code_step(&phone, back, sandbox).into_any(),
+            phone => phone_step(phone.unwrap_or_default(), back, has_basket, has_code).into_any(),
         })
     })
 }
 
-fn phone_step(phone: String, back: String, has_basket: bool) -> impl IntoView {
+fn phone_step(phone: String, back: String, has_basket: bool, has_code: bool) -> impl IntoView {
     let lang = lang();
+    let enter = format!("/sign-in?back={}&step=code", encode(&back));
     view! {
         <div class="narrow stack sign-in">
             <PageHead title=tr!(lang, member.sign_in) />
@@ -41,6 +47,7 @@ fn phone_step(phone: String, back: String, has_basket: bool) -> impl IntoView {
                 <button class="button primary wide" type="submit" data-once>{tr!(lang, member.send)}</button>
                 <p class="muted small">{tr!(lang, member.sign_in_text)}</p>
             </form>
+            {has_code.then(|| view! { <p><a class="link" href=enter>{tr!(lang, member.have_code)}</a></p> })}
         </div>
     }
 }

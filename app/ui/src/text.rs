@@ -49,6 +49,7 @@ pub fn sentence(lang: Lang, error: &AppError) -> String {
         Code::BasketFull => tr!(lang, errors.basket_full, max = param("max")),
         Code::BasketEmpty => tr!(lang, errors.basket_empty).into(),
         Code::PriceChanged => tr!(lang, errors.price_changed, old = amount("old"), new = amount("new")),
+        Code::StoreChanged => tr!(lang, errors.store_changed).into(),
         Code::SlotFull => tr!(lang, errors.slot_full).into(),
         Code::SlotClosed => tr!(lang, errors.slot_closed).into(),
         Code::SlotMissing => tr!(lang, errors.slot_missing).into(),

@@ -6,6 +6,7 @@
 use crate::buyers::Buyer;
 use crate::figure::{Case, Report};
 use crate::http::Client;
+use crate::proc::need_files;
 use crate::server::Server;
 use crate::shop::{Place, Shop};
 use crate::{Common, Result, few};
@@ -46,6 +47,7 @@ impl Contend {
     /// If not exactly the pieces were sold, or the books do not add up.
     pub async fn run(&self, common: &Common, place: &Place, report: &Report) -> Result {
         let servers: &[usize] = if matches!(place, Place::Sqlite) { &[1] } else { &[1, 2] };
+        need_files(if self.seeds == 0 { self.buyers } else { SMALL.0 })?;
         for &count in servers {
             if self.seeds == 0 {
                 self.large(common, place, report, count).await?;

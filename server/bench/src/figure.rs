@@ -48,12 +48,13 @@ impl Report {
     }
 }
 
-/// Median, least and most.
+/// Median (the mean of the two in the middle, if their number is even), least and most.
 fn spread(values: &[f64]) -> (f64, f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN);
-    (median, sorted.first().copied().unwrap_or(f64::NAN), sorted.last().copied().unwrap_or(f64::NAN))
+    let at = |no: usize| sorted.get(no).copied().unwrap_or(f64::NAN);
+    let last = sorted.len().saturating_sub(1);
+    (f64::midpoint(at(last / 2), at(sorted.len() / 2)), at(0), at(last))
 }
 
 /// How long each of many took.
@@ -97,6 +98,8 @@ mod tests {
     #[test]
     fn the_median_is_the_middle_round() {
         assert_eq!(spread(&[3.0, 1.0, 2.0]), (2.0, 1.0, 3.0));
+        assert_eq!(spread(&[4.0, 1.0, 3.0, 2.0]), (2.5, 1.0, 4.0));
+        assert_eq!(spread(&[7.0]), (7.0, 7.0, 7.0));
     }
 
     #[test]

@@ -170,7 +170,12 @@ async fn run(cli: &Cli) -> Result {
         Bench::Goods(goods) => return goods.run(),
         _ => {}
     }
+    // The short form of the faults runs on the PostgreSQL of the tests, which need not wait for a disk.
+    let is_short = matches!(&cli.bench, Bench::Faults(faults) if faults.is_short());
     for place in cli.common.places()? {
+        if !is_short {
+            shop::commits_wait_for_the_disk(&place).await?;
+        }
         match &cli.bench {
             Bench::Orders(orders) => orders.run(&cli.common, &place, &report).await?,
             Bench::Contend(contend) => contend.run(&cli.common, &place, &report).await?,

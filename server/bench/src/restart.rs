@@ -1,18 +1,20 @@
 //! `restart`: two servers on one PostgreSQL are restarted in turn under load, as
-//! for a new version. Clients stand for a proxy: they go to the other server
-//! only if a connection is refused or closed before any byte of an answer.
-//! Orders carry keys, so that they may be sent again like pages.
+//! for a new version. Clients stand for a balancer: they ask servers whether they
+//! are ready, and send nothing new to one that says that it is going. Where a
+//! connection breaks all the same, they go to the other server only if nobody can
+//! have got the request, and with pages, if no answer had begun. Any other break
+//! is a failed request, though orders carry keys and could be sent again.
 
 use crate::faults::ledger::{Ledger, Tale};
 use crate::figure::{Case, Report, Times};
-use crate::http::{Client, Count};
+use crate::http::{Client, Count, Servers};
 use crate::shop::{Place, Shop, free_addr};
 use crate::{Common, Result, buyers};
 use clap::Args;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// Pages that are asked for all the time.
 const PAGES: [&str; 4] = ["/", "/c/dairy", "/search?q=%E7%89%9B%E5%A5%B6", "/p/DU001"];
@@ -26,11 +28,12 @@ pub struct Restart {
     /// Clients at once; half of them order
     #[arg(long, default_value_t = 16)]
     clients: usize,
-    /// Seconds that a server says that it is going, before it takes no more
-    #[arg(long, default_value_t = 0)]
+    /// Seconds that a server says that it is going, before it takes no more; with 0
+    /// nobody asks it, and what is sent as it goes may fail
+    #[arg(long, default_value_t = 1)]
     drain: u32,
-    /// Orders, at most
-    #[arg(long, default_value_t = 6000)]
+    /// Orders, at most; then there are pages only
+    #[arg(long, default_value_t = 12_000)]
     orders: usize,
     /// Time between two restarts, in ms
     #[arg(long, default_value_t = 400)]
@@ -46,7 +49,7 @@ struct Saw {
 }
 
 struct Load {
-    addrs: Vec<SocketAddr>,
+    servers: Arc<Servers>,
     tales: Vec<Tale>,
     next: AtomicUsize,
     over: AtomicBool,
@@ -68,7 +71,10 @@ impl Restart {
         let mut servers = vec![shop.serve_at(addrs[0])?, shop.serve_at(addrs[1])?];
         let buyers = buyers::make(&shop, addrs[0], self.orders).await?;
         let tales = buyers.into_iter().map(Tale::new).collect();
-        let load = Load { addrs: addrs.clone(), tales, next: AtomicUsize::new(0), over: AtomicBool::new(false) };
+        let known = Arc::new(Servers::new(addrs.clone()));
+        let asked = if self.drain == 0 { 0 } else { addrs.len() };
+        let watching: Vec<_> = (0..asked).map(|no| tokio::spawn(Arc::clone(&known).watch(no))).collect();
+        let load = Load { servers: known, tales, next: AtomicUsize::new(0), over: AtomicBool::new(false) };
         let load = Arc::new(load);
         let tasks: Vec<_> = (0..self.clients).map(|no| tokio::spawn(client(Arc::clone(&load), no))).collect();
         let mut took = Vec::new();
@@ -92,6 +98,7 @@ impl Restart {
             saw.pages.extend(one.pages);
             saw.orders.extend(one.orders);
         }
+        watching.iter().for_each(JoinHandle::abort);
         drop(servers);
         let mut ledger = Ledger::default();
         ledger.take(&load.tales);
@@ -121,7 +128,7 @@ impl Restart {
 }
 
 async fn client(load: Arc<Load>, no: usize) -> Saw {
-    let mut client = Client::balanced(load.addrs.clone(), no);
+    let mut client = Client::balanced(Arc::clone(&load.servers), no);
     let mut saw = Saw::default();
     let mut page = no;
     while !load.over.load(Ordering::Relaxed) && saw.failed.len() < 10 {

@@ -38,7 +38,8 @@ impl Server {
         Err("the server does not answer".into())
     }
 
-    /// Ends it at once, as a power cut does.
+    /// Ends it at once: it says and writes nothing more. What it has handed to the
+    /// system is written all the same, which a power cut would not spare.
     ///
     /// # Errors
     /// If it cannot be killed.

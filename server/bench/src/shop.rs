@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use store::{Store, StoreConfig};
+use store::{Lane, Store, StoreConfig};
 use tempfile::TempDir;
 
 /// The key of the bench's installation; it guards nothing.
@@ -240,6 +240,28 @@ pub fn free_addr() -> Result<SocketAddr> {
 
 /// Databases whose shops are gone, by the PostgreSQL that they are in.
 static LEFT: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Fails where a PostgreSQL, or the shop's own connection to it, does not wait for the disk:
+/// figures would be worth nothing. (Of SQLite a test of the store says so.)
+///
+/// # Errors
+/// If it does not, or cannot be reached.
+pub async fn commits_wait_for_the_disk(place: &Place) -> Result {
+    let Place::Postgres(url) = place else { return Ok(()) };
+    let store = Store::open(&StoreConfig::new(url.as_str())).await?;
+    let unit = store.write(Lane::Background, (), |conn, ()| {
+        Box::pin(async move {
+            let sql = "SELECT current_setting('fsync'), current_setting('synchronous_commit')";
+            conn.one::<(String, String)>(sql, &[]).await
+        })
+    });
+    let (fsync, commit) = unit.await?;
+    store.close().await;
+    if (fsync.as_str(), commit.as_str()) == ("on", "on") {
+        return Ok(());
+    }
+    Err(format!("commits of this PostgreSQL need not be kept: fsync {fsync}, synchronous_commit {commit}").into())
+}
 
 /// Drops the databases of shops that are gone.
 ///

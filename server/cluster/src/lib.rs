@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     /// Ends it at once and without a last word to the disk: what is left is
-    /// what a crash leaves.
+    /// what a crash of its own leaves. (What it had handed to the system is kept.)
     ///
     /// # Errors
     /// If it cannot be ended.

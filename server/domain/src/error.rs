@@ -43,6 +43,8 @@ pub enum Code {
     BasketEmpty,
     /// The basket's price changed since it was shown: `old`, `new` (fen).
     PriceChanged,
+    /// Another store was chosen since the basket was shown.
+    StoreChanged,
     /// The delivery slot has no place left.
     SlotFull,
     /// The delivery slot can no longer be chosen.
@@ -92,6 +94,7 @@ impl Code {
             | Self::SoldOut
             | Self::NotSoldHere
             | Self::PriceChanged
+            | Self::StoreChanged
             | Self::SlotFull
             | Self::SlotClosed
             | Self::CouponUnusable

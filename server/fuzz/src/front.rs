@@ -15,6 +15,7 @@ use server::assets::Assets;
 use server::config::Config;
 use server::limits::Limits;
 use server::live::Live;
+use server::operation::Readiness;
 use server::places::Bounds;
 use server::ready::Ready;
 use server::{Parts, Server, router};
@@ -207,6 +208,7 @@ fn server(world: &World, stopped: watch::Receiver<bool>) -> Server {
         config,
         shop: world.shop.clone(),
         draining: AtomicBool::new(false),
+        readiness: Readiness::default(),
         metrics: None,
         leptos: LeptosOptions::builder().output_name("zaijia").build(),
     })

@@ -3,8 +3,8 @@
 //!
 //! Rules: at most 99 packs of a product and 60 lines; a basket reserves
 //! nothing; what was removed last can be put back; the choice for a missing
-//! product is remembered for a member; on sign-in the guest's basket joins the
-//! member's.
+//! product is remembered, whether it is in the basket or not; on sign-in the
+//! guest's basket and choices join the member's.
 
 use crate::quote::{Ask, CouponPick, Quote, left, quote};
 use crate::{Result, Shop, Visit};
@@ -108,7 +108,7 @@ impl Shop {
     }
 
     /// Chooses what shall happen if a product is missing. Kept on the line in
-    /// the basket, and remembered for a member.
+    /// the basket, and remembered: for a guest under the basket, up to the sign-in.
     ///
     /// # Errors
     /// `invalid` on `choice`, `too_many_substitutes`, `substitute_not_allowed`.
@@ -118,12 +118,11 @@ impl Shop {
         self.store()
             .write(Lane::Member(visit.basket.as_str()), input, |conn, (visit, sku, choice, chosen)| {
                 Box::pin(async move {
+                    // Who changes the quantity meanwhile writes the whole line.
+                    baskets::lock(conn, &visit.basket, visit.now).await?;
                     baskets::set_choice(conn, &visit.basket, sku, choice, chosen).await?;
-                    if let Some(member) = &visit.member {
-                        let row = (sku.to_string(), choice.clone(), chosen.clone());
-                        baskets::remember_choices(conn, member, &[row], visit.now).await?;
-                    }
-                    Ok(())
+                    let row = (sku.to_string(), choice.clone(), chosen.clone());
+                    Ok(baskets::remember_choices(conn, &visit.basket, &[row], visit.now).await?)
                 })
             })
             .await
@@ -148,7 +147,8 @@ impl Shop {
     }
 
     /// On sign-in: the guest's basket joins the member's. Quantities add up to
-    /// the limit, what the member chose stays, what finds no place is left out.
+    /// the limit; of choices for missing goods the guest's hold, which were made
+    /// last; what finds no place is left out. A second time it changes nothing.
     ///
     /// # Errors
     /// Those of the database.
@@ -227,7 +227,8 @@ async fn change_in_tx(conn: &mut Conn, visit: &Visit, sku: &SkuId, change: Chang
     let line = lines.iter().find(|line| line.sku_id == sku.as_str());
     let had = Packs(line.map_or(0, |line| line.qty));
     let want = match change {
-        Change::Add(more) => had + more,
+        // However much is asked for: what is too much is refused below.
+        Change::Add(more) => Packs(had.0.saturating_add(more.0)),
         Change::Set(want) => want,
     };
     if want == had {
@@ -316,32 +317,31 @@ async fn adopt_in_tx(conn: &mut Conn, guest: &BasketId, member: &MemberId, now: 
     // The guest's first: who signs in at two servers at once finds it empty the second time.
     baskets::lock(conn, guest, now).await?;
     let guests = baskets::plain_lines(conn, guest).await?;
-    if guests.is_empty() {
+    let mut choices = baskets::choices(conn, guest).await?;
+    if guests.is_empty() && choices.is_empty() {
         return Ok(baskets::drop_basket(conn, guest).await?);
     }
     let own = BasketId::trusted(member.as_str());
     baskets::lock(conn, &own, now).await?;
     let mut lines = baskets::plain_lines(conn, &own).await?;
-    let mut choices = Vec::new();
     for line in guests {
-        if !line.choice.is_empty() {
+        if !line.choice.is_empty() && !choices.iter().any(|(sku, ..)| *sku == line.sku_id) {
             choices.push((line.sku_id.clone(), line.choice.clone(), line.chosen.clone()));
         }
         match lines.iter().position(|own| own.sku_id == line.sku_id) {
-            Some(at) => {
-                let own = &mut lines[at];
-                own.qty = (own.qty + line.qty).min(Packs::MAX_IN_BASKET.0);
-                if own.choice.is_empty() {
-                    own.choice = line.choice;
-                    own.chosen = line.chosen;
-                }
-            }
+            Some(at) => lines[at].qty = (lines[at].qty + line.qty).min(Packs::MAX_IN_BASKET.0),
             None if lines.len() < MAX_LINES => lines.push(line),
             None => {}
         }
     }
+    for line in &mut lines {
+        if let Some((_, choice, chosen)) = choices.iter().find(|(sku, ..)| *sku == line.sku_id) {
+            line.choice.clone_from(choice);
+            line.chosen.clone_from(chosen);
+        }
+    }
     baskets::put_lines(conn, &own, &lines).await?;
-    baskets::remember_choices(conn, member, &choices, now).await?;
+    baskets::remember_choices(conn, &own, &choices, now).await?;
     baskets::touch(conn, &own, "", now).await?;
     Ok(baskets::drop_basket(conn, guest).await?)
 }

@@ -3,15 +3,17 @@
 //!
 //! A batch has a key of its own. The same key with the same content gets the
 //! answer of the first time and changes nothing; with another content it is
-//! refused (`key_reused`). Rows that name unknown goods are reported one by one
-//! and the others are applied. A snapshot that is older than what is known is
-//! late and does nothing; sales that a snapshot contains already count for the
-//! mean daily sales only.
+//! refused (`key_reused`). Rows that name unknown goods, or by a barcode those of
+//! several pools, are reported one by one and the others are applied. A snapshot
+//! that is older than what is known is late and does nothing; sales that a snapshot
+//! contains already count for the mean daily sales only. Goods that are counted by
+//! hand every day read as nothing when the day is over, whoever told their level.
 
 use crate::stock::Terms;
 use crate::{Error, Result, Shop, calendar};
 use domain::ids::{CategoryId, StoreId};
 use domain::stock::Kind;
+use domain::time::Day;
 use domain::{Base, Code, Millis, UserError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -25,7 +27,7 @@ pub const MAX_ROWS: usize = 10_000;
 /// Base units that a row may state: a safeguard against slipped columns.
 const MAX_UNITS: i64 = 1_000_000_000;
 /// A row may be so far ahead of the server's clock, in milliseconds.
-const MAX_AHEAD_MS: i64 = 5 * domain::time::MINUTE_MS;
+pub(crate) const MAX_AHEAD_MS: i64 = 5 * domain::time::MINUTE_MS;
 
 /// What a batch tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +162,7 @@ impl Shop {
         let zone = calendar::zone(record.as_ref().map_or("UTC", |s| s.zone.as_str()));
         let categories = store::catalogue::categories(conn).await?;
         let terms = Terms::new(&categories, store::catalogue::all_policies(conn).await?);
+        let holds_day = |id: &CategoryId| categories.iter().find(|c| c.id == *id).is_none_or(|c| c.count_holds_day);
         let reader = Reader { store: &store, index: &index, terms: &terms, batch, now: self.now() };
         let (mut statements, mut flows, mut bad) = (Vec::new(), Vec::new(), Vec::new());
         for (no, row) in batch.rows.iter().enumerate() {
@@ -173,15 +176,11 @@ impl Shop {
             let category = CategoryId::trusted(sold.category.clone());
             let at = Millis(row.at);
             let day = calendar::day_of(&zone, at);
+            let by_hand = batch.kind == BatchKind::Count || sold.counted;
+            let until = (by_hand && holds_day(&category)).then(|| calendar::start_of(&zone, day + 1));
             match batch.kind {
-                BatchKind::Snapshot => statements.push(reader.statement(no, row, sold, None)),
-                BatchKind::Count => {
-                    let holds_day = categories.iter().find(|c| c.id == category).is_none_or(|c| c.count_holds_day);
-                    let until = holds_day.then(|| calendar::start_of(&zone, day + 1));
-                    statements.push(reader.statement(no, row, sold, until));
-                }
-                BatchKind::Sales => flows.push(Flow { day, ..reader.flow(no, row, sold, Kind::TillSale) }),
-                BatchKind::Receipts => flows.push(Flow { day, ..reader.flow(no, row, sold, Kind::Receipt) }),
+                BatchKind::Snapshot | BatchKind::Count => statements.push(reader.statement(no, row, sold, until)),
+                BatchKind::Sales | BatchKind::Receipts => flows.push(reader.flow(no, row, sold, (day, until))),
             }
         }
         let is_statement = matches!(batch.kind, BatchKind::Snapshot | BatchKind::Count);
@@ -208,6 +207,11 @@ impl<'a> Reader<'a> {
         }
         if row.at <= 0 || row.at > self.now.plus(MAX_AHEAD_MS).0 {
             return Err(UserError::invalid("at"));
+        }
+        if row.sku.is_none()
+            && let Some(code) = row.barcode.as_ref().filter(|code| self.index.ambiguous.contains(*code))
+        {
+            return Err(UserError::invalid("barcode").with("value", code));
         }
         let by_sku = row.sku.as_ref().map(|code| self.index.by_code.get(code));
         let by_barcode = || row.barcode.as_ref().map(|code| self.index.by_barcode.get(code));
@@ -238,16 +242,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn flow(&self, no: usize, row: &Row, sold: &Sold, kind: Kind) -> Flow {
+    fn flow(&self, no: usize, row: &Row, sold: &Sold, (day, counted_until): (Day, Option<Millis>)) -> Flow {
         let in_base_units = row.sku.is_none() && row.barcode.is_none();
         let pack_size = if in_base_units { 1 } else { sold.pack_size };
         Flow {
             pool: sold.pool.clone(),
-            kind,
+            kind: if self.batch.kind == BatchKind::Sales { Kind::TillSale } else { Kind::Receipt },
             quantity: Base(row.quantity.saturating_mul(pack_size)),
             at: Millis(row.at),
-            day: domain::time::Day::default(),
+            day,
             promo: row.promo,
+            counted_until,
             policy: self.policy(sold),
             key: self.key(no),
         }

@@ -51,7 +51,7 @@ const JOB_LEASE_MS: i64 = 5 * MINUTE_MS;
 /// One that failed is tried again after this time.
 const JOB_AGAIN_MS: i64 = 10 * SECOND_MS;
 
-/// Periodic jobs and how often they run.
+/// Periodic jobs and how often they run; `dms` also when a day begins in a store.
 const PERIODIC: [(&str, i64); 5] =
     [("slots", MINUTE_MS), ("counts", 10 * SECOND_MS), ("news", 30 * SECOND_MS), ("dms", HOUR_MS), ("tidy", HOUR_MS)];
 
@@ -81,6 +81,8 @@ impl Shop {
         let rows = outbox::jobs(&mut self.store().read().await?).await?;
         let rows: HashMap<&str, &JobRow> = rows.iter().map(|row| (row.name.as_str(), row)).collect();
         for (name, every_ms) in PERIODIC {
+            // Which mean sales fit may change with the day.
+            let every_ms = if name == "dms" { every_ms.min(self.since_a_day_began(now).await?) } else { every_ms };
             let waits = rows.get(name).is_some_and(|row| !is_due(row, now, every_ms));
             if waits || !self.claim_job(name, now, every_ms).await? {
                 continue;
@@ -98,6 +100,16 @@ impl Shop {
             self.end_job(name, now, done.is_ok()).await?;
         }
         Ok(())
+    }
+
+    /// How long ago a day began in one of the stores, in milliseconds.
+    async fn since_a_day_began(&self, now: Millis) -> Result<i64> {
+        let snapshot = self.snapshot().await?;
+        let since = snapshot.stores.iter().map(|store| {
+            let zone = calendar::zone(&store.zone);
+            now.since(calendar::start_of(&zone, calendar::day_of(&zone, now)))
+        });
+        Ok(since.min().unwrap_or(i64::MAX))
     }
 
     async fn claim_job(&self, name: &'static str, now: Millis, every_ms: i64) -> Result<bool> {

@@ -18,12 +18,12 @@ pub struct Look {
 }
 
 impl Shop {
-    /// A page of orders for a file, after the one with the id `after`. Each of
-    /// their members is noted as looked at.
+    /// A page of orders for a file, after the one of a store (its id) with an id. Each
+    /// of their members is noted as looked at.
     ///
     /// # Errors
     /// Those of the database; then nothing is shown.
-    pub async fn export_orders(&self, look: &Look, after: &str) -> Result<Vec<OrderRow>> {
+    pub async fn export_orders(&self, look: &Look, after: (&str, &str)) -> Result<Vec<OrderRow>> {
         let page = exports::orders(&mut self.store().read().await?, after).await?;
         let members: BTreeSet<&str> = page.iter().map(|row| row.member_id.as_str()).collect();
         let members = members.into_iter().map(str::to_owned).collect();

@@ -20,7 +20,7 @@ use store::slots::{self, StoreTerms};
 /// Which coupon is to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CouponPick {
-    /// The one that saves most.
+    /// The one with which least is to be paid; none if none makes it less.
     Best,
     /// None.
     None,

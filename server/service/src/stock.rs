@@ -2,9 +2,8 @@
 //! that run out, and the answer to "why is sellable 3?".
 //!
 //! A pool that several SKUs are sold from (a case and its bottles) has one
-//! level, hence one policy: that of the SKU with the smallest pack.
+//! level, hence one policy: that of the SKU with the smallest pack that is on sale.
 
-use crate::catalogue::is_running;
 use crate::{Error, Result, Shop, calendar};
 use domain::availability::{Terms as WhyTerms, Thresholds, Why, explain};
 use domain::ids::{CategoryId, PoolId, SkuId, StoreId};
@@ -109,7 +108,6 @@ struct Sales<'a> {
     first_day: Day,
     days: HashMap<PoolId, Vec<DayUnits>>,
     offers: Vec<&'a Offer>,
-    now: Millis,
 }
 
 impl Sales<'_> {
@@ -118,20 +116,20 @@ impl Sales<'_> {
         let path = skus.first().map(|sku| terms.path(&sku.category)).unwrap_or_default();
         let covers = |offer: &&&Offer| skus.iter().any(|sku| offer.scope.covers(&sku.sku, &path));
         let offers: Vec<&&Offer> = self.offers.iter().filter(covers).collect();
-        let mut promo_days = Vec::new();
-        for day in (self.today.0 - DMS_DAYS).max(self.first_day.0)..self.today.0 {
-            let (starts, ends) = (self.start(Day(day)), self.start(Day(day + 1)));
-            if offers.iter().any(|o| o.starts.is_none_or(|t| t < ends) && o.ends.is_none_or(|t| t > starts)) {
-                promo_days.push(Day(day));
-            }
-        }
+        // A promotion of some hours makes the whole day one, today as on the days before.
+        let is_promo = |day: &Day| {
+            let (starts, ends) = (self.start(*day), self.start(*day + 1));
+            offers.iter().any(|o| o.starts.is_none_or(|t| t < ends) && o.ends.is_none_or(|t| t > starts))
+        };
+        let days_before = (self.today.0 - DMS_DAYS).max(self.first_day.0)..self.today.0;
+        let promo_days: Vec<Day> = days_before.map(Day).filter(is_promo).collect();
         let days = self.days.get(&stock.pool).map(Vec::as_slice).unwrap_or_default();
         let policy = skus.first().map(|sku| terms.policy(store, Some(&sku.sku), &sku.category).0);
         PoolTerms {
             pool: stock.pool.clone(),
             policy: policy.unwrap_or(stock.policy),
             dms: dms(days, &promo_days, self.today, self.first_day),
-            promo_today: offers.iter().any(|offer| is_running(offer, store, self.now)),
+            promo_today: is_promo(&self.today),
         }
     }
 
@@ -185,7 +183,7 @@ impl Shop {
         let here =
             |offer: &&Offer| offer.kind() == OfferKind::Timed && offer.store.as_ref().is_none_or(|s| *s == store.id);
         let offers = offers.iter().filter(here).collect();
-        let sales = Sales { zone, today, first_day, days: by_pool_days(days), offers, now };
+        let sales = Sales { zone, today, first_day, days: by_pool_days(days), offers };
         let mut changed = Vec::new();
         for stock in &stocks {
             let skus = by_pool.get(&stock.pool).map(Vec::as_slice).unwrap_or_default();

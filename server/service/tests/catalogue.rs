@@ -7,6 +7,7 @@ use domain::availability::State;
 use domain::ids::MemberId;
 use domain::safety::Source;
 use domain::stock::Kind;
+use domain::time::HOUR_MS;
 use domain::view::{Lang, ListQuery, Sort};
 use domain::{Base, Fen, Packs};
 use service::Shop;
@@ -67,6 +68,15 @@ async fn small_shop(shop: &Shop) -> Visit {
     .await;
     assert_eq!(report.bad().count(), 0, "{report:#?}");
     guest(shop, Lang::Zh).await
+}
+
+/// A batch of now that tells five of each SKU.
+async fn five(shop: &Shop, kind: BatchKind, skus: &[&str]) {
+    let at = shop.now().0;
+    let row = |sku: &&str| Row { sku: Some((*sku).to_owned()), quantity: 5, at, ..Row::default() };
+    let rows: Vec<Row> = skus.iter().map(row).collect();
+    let batch = Batch { key: store::new_id(), store: "main".to_owned(), kind, rows };
+    assert_eq!(shop.apply_batch("till", &batch).await.expect("an answer").applied, skus.len());
 }
 
 fn search(text: &str) -> ListQuery {
@@ -262,6 +272,36 @@ store::on_both! {
         assert!(count(before) <= 8, "product: {}", count(before));
     }
 
+    async fn a_list_of_many_takes_as_many_statements_as_a_list_of_one(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let visit = small_shop(&shop).await;
+        let (mut skus, mut stock) = (SKUS.to_owned(), STOCK.to_owned());
+        for n in 0..60 {
+            writeln!(skus, "B{n},B{n},汽水 {n},Soda,,,,drinks,1,,1.00,,,,,,").expect("a String takes all");
+            writeln!(stock, "main,B{n},9,-5m,snapshot").expect("a String takes all");
+        }
+        let report = import(&shop, &[("skus.csv", &skus), ("stock.csv", &stock)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        // What all pages share is in memory then.
+        shop.home(&visit).await.expect("home");
+        let plain = ListQuery::default;
+        let by_price = ListQuery { sort: Sort::PriceUp, ..plain() };
+        for query in [plain(), ListQuery { in_stock: true, ..plain() }, by_price] {
+            // The first look at a category ranks it, the second finds it ranked.
+            for look in ["first", "second"] {
+                let mut counts = Vec::new();
+                for (category, cards) in [("fresh", 1), ("drinks", 50)] {
+                    let query = ListQuery { category: Some(category.to_owned()), ..query.clone() };
+                    let before = store.statements();
+                    let list = shop.list(&visit, query).await.expect("a list");
+                    counts.push(store.statements() - before);
+                    assert_eq!(list.cards.len(), cards, "{category}");
+                }
+                assert!(counts[0] == counts[1] && counts[1] <= 9, "{look} look, one and many: {counts:?}: {query:?}");
+            }
+        }
+    }
+
     async fn the_nearest_policy_holds_and_why_names_it(store: TestStore) {
         let (shop, clock) = shop(&store);
         small_shop(&shop).await;
@@ -349,5 +389,93 @@ store::on_both! {
         let stores = shop.stores(Lang::En, None, Some((30_207_000, 120_210_000)), shop.now()).await.expect("stores");
         assert_eq!(stores.iter().map(|s| (s.code.as_str(), s.open_now)).collect::<Vec<_>>(), [("far", false), ("main", true)]);
         assert_eq!(stores[0].hours, "22:00–24:00");
+    }
+
+    async fn a_barcode_names_what_is_on_sale(store: TestStore) {
+        let (shop, _) = shop(&store);
+        small_shop(&shop).await;
+        let skus = "code,name_zh,name_en,barcode,category,pack_size,price,status
+A100,旧茶,Old tea,6900000000017,drinks,1,5.00,off
+A200,新茶,New tea,6900000000017,drinks,1,5.00,on
+B100,红茶,Black tea,6900000000024,drinks,1,5.00,on
+B200,绿茶,Green tea,6900000000024,drinks,1,5.00,on
+";
+        let report = import(&shop, &[("skus.csv", skus)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        let at = shop.now().0;
+        let row = |barcode: &str| Row { barcode: Some(barcode.to_owned()), quantity: 3, at, ..Row::default() };
+        let named = Row { sku: Some("B200".to_owned()), ..row("6900000000024") };
+        let batch = Batch {
+            key: "b1".to_owned(),
+            store: "main".to_owned(),
+            kind: BatchKind::Receipts,
+            rows: vec![row("6900000000017"), row("6900000000024"), named],
+        };
+        let answer = shop.apply_batch("till", &batch).await.expect("an answer");
+        assert_eq!((answer.applied, answer.bad.iter().map(|bad| bad.row).collect::<Vec<_>>()), (2, vec![1]));
+        let refused = &answer.bad[0].error;
+        assert_eq!((refused.code, refused.field.as_deref()), (domain::Code::Invalid, Some("barcode")));
+        for sku in ["A200", "B200"] {
+            let why = shop.why("main", sku, shop.now()).await.expect("an answer");
+            assert_eq!(why.why.level.on_hand, Base(3), "{sku}");
+        }
+        for sku in ["A100", "B100"] {
+            assert!(shop.why("main", sku, shop.now()).await.is_err(), "nothing of {sku} came in");
+        }
+    }
+
+    async fn a_promotion_of_some_hours_makes_the_whole_day_one(store: TestStore) {
+        let (shop, clock) = shop(&store);
+        small_shop(&shop).await;
+        // It is 10 o'clock: from 18:00 to 21:00.
+        let offers = "code,kind,name_zh,name_en,store,starts,ends,scope,price,percent_off,threshold,off
+WATER,timed,晚间特价,Evening deal,,+8h,+11h,sku:W1,1.50,,,
+";
+        let report = import(&shop, &[("offers.csv", offers)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        let is_promo = async || shop.why("main", "W1", shop.now()).await.expect("an answer").why.terms.promo_today;
+        assert!(is_promo().await, "before it begins");
+        clock.advance(12 * HOUR_MS);
+        shop.run_due(shop.now()).await;
+        assert!(is_promo().await, "when it is over");
+        clock.advance(2 * HOUR_MS - 1);
+        shop.run_due(shop.now()).await;
+        assert!(is_promo().await, "up to midnight");
+        clock.advance(1);
+        shop.run_due(shop.now()).await;
+        assert!(!is_promo().await, "the next day begins without it, however short ago the job ran");
+    }
+
+    async fn goods_that_are_counted_by_hand_are_nothing_without_the_days_count(store: TestStore) {
+        let (shop, clock) = shop(&store);
+        small_shop(&shop).await;
+        let categories = "code,parent,name_zh,name_en,sort,safety,count_holds
+tank,,鱼缸,Fish tank,4,absolute 0,always
+";
+        let skus = "code,name_zh,name_en,category,pack_size,price,counted
+FISH,鲜鱼,Fish,fresh,1,20.00,1
+CRAB,螃蟹,Crab,fresh,1,30.00,1
+EEL,鳗鱼,Eel,tank,1,40.00,1
+LEEK,韭菜,Leek,fresh,1,3.00,0
+";
+        let report = import(&shop, &[("categories.csv", categories), ("skus.csv", skus)]).await;
+        assert_eq!(report.bad().count(), 0, "{report:#?}");
+        five(&shop, BatchKind::Receipts, &["FISH", "EEL", "LEEK"]).await;
+        five(&shop, BatchKind::Snapshot, &["CRAB"]).await;
+        let sellable = async || {
+            let mut packs = Vec::new();
+            for sku in ["FISH", "CRAB", "EEL", "LEEK"] {
+                packs.push(shop.why("main", sku, shop.now()).await.expect("an answer").why.sellable.0);
+            }
+            packs
+        };
+        assert_eq!(sellable().await, [5, 5, 5, 5]);
+        clock.advance(14 * HOUR_MS);
+        assert_eq!(sellable().await, [0, 0, 5, 5], "the day is over");
+        five(&shop, BatchKind::Receipts, &["FISH"]).await;
+        assert_eq!(sellable().await, [0, 0, 5, 5], "what comes in is no count");
+        five(&shop, BatchKind::Count, &["FISH"]).await;
+        assert_eq!(sellable().await, [5, 0, 5, 5]);
+        assert!(shop.check().await.expect("proofs").is_empty());
     }
 }

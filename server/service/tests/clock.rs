@@ -11,7 +11,9 @@ use domain::Code;
 use domain::order::State;
 use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use sale::{World, code_of};
+use service::members::Asker;
 
+const ASKER: Asker<'static> = Asker { name: "n", session: "s", address: "a" };
 const EXPIRED: &str = "SELECT COUNT(*) FROM order_event WHERE kind = 'hold_expired'";
 const REFUNDED: &str = "SELECT COUNT(*) FROM sandbox_refund";
 
@@ -72,13 +74,13 @@ store::on_both! {
         let world = World::open(&store).await;
         let phone = "13900000001";
         world.clock.advance(5 * HOUR_MS);
-        world.shop.request_code(phone, "s", "a", world.shop.now()).await.expect("a code");
+        world.shop.request_code(phone, &ASKER, world.shop.now()).await.expect("a code");
         world.clock.advance(-5 * HOUR_MS);
-        world.shop.request_code(phone, "s", "a", world.shop.now()).await.expect("another, without a wait of hours");
-        let again = world.shop.request_code(phone, "s", "a", world.shop.now()).await;
+        world.shop.request_code(phone, &ASKER, world.shop.now()).await.expect("another, without a wait of hours");
+        let again = world.shop.request_code(phone, &ASKER, world.shop.now()).await;
         assert_eq!(code_of(again), Code::TooMany, "but a minute lies between two");
         let code = world.shop.sandbox_code(phone, world.shop.now()).await.expect("an answer").expect("a message");
-        world.shop.sign_in(phone, &code, world.shop.now()).await.expect("signed in");
+        world.shop.sign_in(phone, &code, &ASKER, world.shop.now()).await.expect("signed in");
     }
 
     async fn counted_tries_of_a_fast_clock_keep_nobody_out(store: TestStore) {
@@ -86,12 +88,12 @@ store::on_both! {
         let phone = "13900000002";
         world.clock.advance(5 * HOUR_MS);
         for _ in 0..10 {
-            world.shop.request_code(phone, "s", "a", world.shop.now()).await.expect("a code");
+            world.shop.request_code(phone, &ASKER, world.shop.now()).await.expect("a code");
             world.clock.advance(61 * SECOND_MS);
         }
-        let once_more = world.shop.request_code(phone, "s", "a", world.shop.now()).await;
+        let once_more = world.shop.request_code(phone, &ASKER, world.shop.now()).await;
         assert_eq!(code_of(once_more), Code::TooMany, "ten in an hour");
         world.clock.advance(-5 * HOUR_MS);
-        world.shop.request_code(phone, "s", "a", world.shop.now()).await.expect("the hour that never was binds nobody");
+        world.shop.request_code(phone, &ASKER, world.shop.now()).await.expect("the hour that never was binds nobody");
     }
 }

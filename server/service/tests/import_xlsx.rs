@@ -6,7 +6,7 @@ mod support;
 use domain::availability::State;
 use domain::view::{Lang, ListQuery};
 use domain::{Fen, Millis};
-use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
+use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook, Worksheet};
 use service::import::{ImportOptions, Kind};
 use std::path::Path;
 use support::{NOW, guest, shop};
@@ -19,10 +19,12 @@ enum Cell<'a> {
     Date(u16, u8, u8, u16, u8),
     /// Hour, minute.
     Time(u16, u8),
+    /// What a formula that fails leaves.
+    Fault(&'a str),
     Empty,
 }
 
-use Cell::{Date, Empty, Number, Text, Time};
+use Cell::{Date, Empty, Fault, Number, Text, Time};
 
 fn fill(sheet: &mut Worksheet, header: &str, rows: &[&[Cell<'_>]]) {
     for (column, name) in (0..).zip(header.split(',')) {
@@ -45,6 +47,7 @@ fn fill(sheet: &mut Worksheet, header: &str, rows: &[&[Cell<'_>]]) {
                     let at = ExcelDateTime::from_hms(*h, *min, 0).expect("a time of day");
                     sheet.write_datetime_with_format(row, column, &at, &time)
                 }
+                Fault(error) => sheet.write_formula(row, column, Formula::new("=NA()").set_result(*error)),
                 Empty => continue,
             };
             written.expect("a cell");
@@ -188,6 +191,32 @@ store::on_both! {
         clock.advance(60_000);
         let again = shop.import_dir(&path, ImportOptions::default(), &|_| ()).await.expect("an import");
         assert_eq!((again.written(), again.bad().count()), (0, 2), "{again:#?}");
+    }
+
+    async fn a_formula_that_failed_is_not_an_empty_cell(store: TestStore) {
+        let (shop, _) = shop(&store);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut book = Workbook::new();
+        fill(
+            sheet(&mut book, "Sheet1"),
+            "code,parent,name_zh,name_en,sort,picture,count_holds,remark",
+            &[
+                &[Text("tea"), Empty, Text("茶"), Text("Tea"), Number(1.0), Empty, Empty, Fault("#DIV/0!")],
+                &[Text("green"), Fault("#N/A"), Text("绿茶"), Text("Green tea"), Fault("#REF!"), Empty, Empty, Empty],
+                &[Text("black"), Text("tea"), Text("红茶"), Text("Black tea"), Number(3.0), Fault("#REF!"), Empty, Empty],
+            ],
+        );
+        book.save(folder.path().join("categories.xlsx")).expect("a workbook");
+        let report = shop.import_dir(folder.path(), ImportOptions::default(), &|_| ()).await.expect("an import");
+        let bad: Vec<String> = report.bad().map(|row| row.sentence(Lang::En)).collect();
+        let expected = [
+            "categories.xlsx:3 parent: is the error #N/A of the workbook",
+            "categories.xlsx:4 picture: is the error #REF! of the workbook",
+        ];
+        assert_eq!(bad, expected);
+        // Nothing is read of the last column, so nothing is wrong in it.
+        assert_eq!((report.files[0].rows, report.files[0].new), (3, 1));
+        assert_eq!(report.files[0].ignored, ["remark"]);
     }
 
     async fn the_only_sheet_takes_its_kind_from_the_file(store: TestStore) {

@@ -21,15 +21,17 @@ store::on_both! {
         assert!(world.shop.looks(&id(&one)).await.expect("reads").is_empty());
 
         let look = Look { actor: "command:lin".to_owned(), purpose: "tax".to_owned() };
-        let page = world.shop.export_orders(&look, "").await.expect("a page");
+        let page = world.shop.export_orders(&look, ("", "")).await.expect("a page");
         assert_eq!(page.len(), 3);
-        assert!(world.shop.export_orders(&look, &page[2].id).await.expect("a page").is_empty());
         for visit in [&one, &two] {
             let looks = world.shop.looks(&id(visit)).await.expect("reads");
             assert_eq!(looks.len(), 1, "one look, however many orders");
             let seen = (looks[0].actor.as_str(), looks[0].what.as_str(), looks[0].purpose.as_str(), looks[0].at);
             assert_eq!(seen, ("command:lin", "masked phone, orders", "tax", world.shop.now().0));
         }
+        let rest = world.shop.export_orders(&look, (&page[0].store_id, &page[0].id)).await.expect("a page");
+        assert_eq!(rest, page[1..], "a page goes on after an order");
+        assert!(world.shop.export_orders(&look, (&page[2].store_id, &page[2].id)).await.expect("a page").is_empty());
         assert!(world.shop.looks(&id(&none)).await.expect("reads").is_empty());
         world.shop.log_look_at_all(&look, "copy of the database").await.expect("logged");
         assert_eq!(world.shop.looks(&id(&none)).await.expect("reads").len(), 1);

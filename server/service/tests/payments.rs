@@ -5,11 +5,15 @@ mod sale;
 mod support;
 
 use domain::order::State;
+use domain::time::DAY_MS;
 use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
+use service::Error;
 use service::feed::BatchKind;
 use service::payments::Verdict;
 use service::sandbox::{NAME, sign};
+use store::Lane;
+use store::payments::PaymentRow;
 
 store::on_both! {
     async fn a_repeated_callback_changes_nothing(store: TestStore) {
@@ -32,7 +36,7 @@ store::on_both! {
         world.settle().await;
         assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
         assert_eq!(world.verdicts(&placed).await, ["wrong_amount"]);
-        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log WHERE verdict = 'bad_signature'").await, 1);
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log").await, 1, "what nobody signed fills no table");
         // Signed by the channel, for a payment that is not ours.
         let body = br#"{"trade_no":"nobodys","channel_no":"SB1","amount":1,"outcome":"success"}"#;
         let signature = sign(b"the test's own key", "1", body);
@@ -223,8 +227,9 @@ store::on_both! {
         let say = async |signature: &str, body: &str| {
             world.shop.callback(NAME, "1", signature, body.as_bytes()).await.expect("an answer").verdict
         };
-        // From anybody, in its bytes.
+        // From anybody, in its bytes: it is not even kept.
         assert_eq!(say("00", "a\0b").await, Verdict::BadSignature);
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log").await, 0);
         // From the channel, in what it says.
         for (trade_no, channel_no, outcome) in [
             ("a\\u0000b", "SB1", "success"),
@@ -238,12 +243,29 @@ store::on_both! {
             let signature = sign(b"the test's own key", "1", body.as_bytes());
             assert_eq!(say(&signature, &body).await, Verdict::BadSignature, "{body}");
         }
-        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log WHERE verdict = 'bad_signature'").await, 5);
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log WHERE verdict = 'bad_signature'").await, 4);
         assert_eq!(world.view(&visit, &placed).await.state, State::PendingPayment);
         world.act(&placed, "pay").await;
         world.settle().await;
         assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
         world.check().await;
+    }
+
+    async fn callbacks_of_no_payment_of_ours_are_forgotten_after_a_month(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("THIRTY", 1)]).await;
+        let body = br#"{"trade_no":"nobodys","channel_no":"SB1","amount":1,"outcome":"success"}"#;
+        let signature = sign(b"the test's own key", "1", body);
+        let answer = world.shop.callback(NAME, "1", &signature, body).await.expect("an answer");
+        assert_eq!(answer.verdict, Verdict::Unknown);
+        world.clock.advance(29 * DAY_MS);
+        world.shop.tidy_members(world.shop.now()).await.expect("tidied");
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log").await, 2);
+        world.clock.advance(DAY_MS);
+        world.shop.tidy_members(world.shop.now()).await.expect("tidied");
+        assert_eq!(world.verdicts(&placed).await, ["confirmed"], "what was made of payments stays");
+        assert_eq!(world.number("SELECT COUNT(*) FROM callback_log").await, 1);
     }
 
     async fn cancelling_before_payment_gives_all_back(store: TestStore) {
@@ -254,10 +276,12 @@ store::on_both! {
         world.act(&placed, "lose").await;
         world.shop.cancel(&visit, &placed.code).await.expect("cancelled");
         assert_eq!(world.level("THIRTY").await, (100, 0));
-        assert_eq!(code_of(world.shop.cancel(&visit, &placed.code).await), Code::OrderState);
+        // A second tap says the same, and changes nothing.
+        world.shop.cancel(&visit, &placed.code).await.expect("it is cancelled");
         world.settle().await;
         let view = world.view(&visit, &placed).await;
         assert_eq!(view.state, State::Cancelled);
+        assert_eq!(kinds(&view).iter().filter(|kind| **kind == "cancelled").count(), 1);
         assert_eq!((view.refunds.len(), view.refunds[0].state.as_str()), (1, "done"));
         assert_eq!(view.refunded, yuan("25.00"));
         world.check().await;
@@ -273,6 +297,7 @@ store::on_both! {
         world.act(&placed, "pay").await;
         world.settle().await;
         // The coupon runs out meanwhile.
+        let end = world.number("SELECT expires_at FROM coupon WHERE state = 'used'").await;
         world.clock.advance(2 * 24 * 3_600_000);
         let now = world.now(&visit);
         world.shop.cancel(&now, &placed.code).await.expect("cancelled");
@@ -283,11 +308,84 @@ store::on_both! {
         assert_eq!((refund.reason.as_str(), refund.delivery, refund.lines.len()), ("cancelled", yuan("6.00"), 1));
         assert_eq!(refund.lines[0].amount, yuan("55.00"));
         assert_eq!(world.level("THIRTY").await, (100, 0));
-        let seven_days = world.shop.now().plus(7 * 24 * 3_600_000).0;
+        // It was the member who called it off: the coupon is back, and has run out.
+        assert_eq!(world.number("SELECT expires_at FROM coupon WHERE state = 'issued'").await, end);
+        world.fill(&now, &[("THIRTY", 1)]).await;
+        assert_eq!(world.form(&now, "pickup").await.payable, 3_000);
+        world.check().await;
+    }
+
+    async fn a_coupon_that_ran_out_is_issued_again_if_the_shop_does_not_deliver(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("THIRTY", 1)]).await;
+        world.clock.advance(2 * 24 * 3_600_000);
+        let now = world.now(&visit);
+        world.shop.cancel_by_staff(&placed.code, now.now).await.expect("called off");
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded), (State::Cancelled, yuan("25.00")));
+        let seven_days = now.now.plus(7 * 24 * 3_600_000).0;
         assert_eq!(world.number("SELECT expires_at FROM coupon WHERE state = 'issued'").await, seven_days);
         // It can be used although its offer is over.
         world.fill(&now, &[("THIRTY", 1)]).await;
         assert_eq!(world.form(&now, "pickup").await.payable, 2_500);
+        world.check().await;
+    }
+
+    async fn a_payment_among_many_is_found_to_send_money_back(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.paid_order(&visit, &[("SIXTY", 1), ("RARE", 1)]).await;
+        // As an order had that was declined again and again before payments were bounded.
+        let trade_no = trade_no(&placed.payment_url);
+        let paid = store::payments::by_trade_no(&mut world.shop.store().read().await.expect("reads"), trade_no).await;
+        let paid = paid.expect("reads").expect("the payment");
+        let tries = (0..120).map(|n| PaymentRow {
+            id: format!("try-{n}"),
+            trade_no: format!("try{n}"),
+            state: "closed".to_owned(),
+            created_at: paid.created_at + 1_000,
+            ..paid.clone()
+        });
+        let input: Vec<PaymentRow> = tries.collect();
+        let work = world.shop.store().write(Lane::Background, input, |conn, tries| {
+            Box::pin(async move { Ok::<(), Error>(store::payments::insert(conn, tries).await?) })
+        });
+        work.await.expect("payments");
+        let short = world.short(&placed, 2, 1, "picking-1").await.expect("a refund");
+        world.settle().await;
+        world.shop.cancel(&visit, &placed.code).await.expect("cancelled");
+        world.settle().await;
+        let view = world.view(&visit, &placed).await;
+        assert_eq!((view.state, view.refunded), (State::Cancelled, view.total));
+        assert!(short.is_positive() && view.refunds.len() == 2);
+        assert!(view.refunds.iter().all(|refund| refund.state == "done"));
+        world.check().await;
+    }
+
+    async fn an_order_is_tried_to_pay_a_bounded_number_of_times(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let placed = world.order(&visit, &[("MILK", 1)]).await;
+        let (mut url, mut payments) = (placed.payment_url.clone(), 1);
+        let refused = loop {
+            world.shop.act(trade_no(&url), "deny").await.expect("declined");
+            world.shop.deliver_callbacks(world.shop.now()).await.expect("a job");
+            match world.shop.pay(&visit, &placed.code).await {
+                Ok(next) => url = next,
+                Err(error) => break error.user(),
+            }
+            payments += 1;
+            assert!(payments < 100, "without end");
+        };
+        assert_eq!((refused.code, payments), (Code::TooMany, 50));
+        assert_eq!(refused.params["retry_s"], "901", "then the hold has ended");
+        assert_eq!(world.number("SELECT COUNT(*) FROM payment").await, 50);
+        // The last one can be made all the same.
+        world.shop.act(trade_no(&url), "pay").await.expect("paid");
+        world.settle().await;
+        assert_eq!(world.view(&visit, &placed).await.state, State::Paid);
         world.check().await;
     }
 

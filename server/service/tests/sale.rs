@@ -6,12 +6,13 @@ mod support;
 
 use domain::ids::{BasketId, SkuId};
 use domain::order::State;
+use domain::time::DAY_MS;
 use domain::view::{AddressForm, Lang, PlaceForm};
 use domain::{Code, Fen, Packs};
 use sale::{World, code_of, kinds, trade_no, yuan};
 use service::checkout::CheckoutChoice;
 use service::{Shop, Visit};
-use support::guest;
+use support::{guest, import};
 
 store::on_both! {
     async fn a_basket_becomes_a_paid_order(store: TestStore) {
@@ -62,6 +63,10 @@ store::on_both! {
         assert_eq!(code_of(world.shop.add(&visit, &rare, Packs(1)).await), Code::NotEnough);
         assert_eq!(code_of(world.shop.add(&visit, &milk, Packs(100)).await), Code::TooManyOfOne);
         assert_eq!(code_of(world.shop.add(&visit, &milk, Packs(0)).await), Code::Invalid);
+        for sku in [&rare, &milk] {
+            assert_eq!(code_of(world.shop.add(&visit, sku, Packs(i64::MAX)).await), Code::TooManyOfOne);
+            assert_eq!(code_of(world.shop.set_qty(&visit, sku, Packs(i64::MAX)).await), Code::TooManyOfOne);
+        }
         assert_eq!(code_of(world.shop.add(&visit, &domain::ids::SkuId::trusted("x"), Packs(1)).await), Code::NotSoldHere);
         world.shop.set_substitution(&visit, &rare, "ask_me", vec![]).await.expect("a choice");
         assert_eq!(code_of(world.shop.set_substitution(&visit, &rare, "never", vec![]).await), Code::Invalid);
@@ -89,6 +94,57 @@ store::on_both! {
         let basket = world.shop.basket(&member).await.expect("a basket");
         let line = basket.lines.iter().find(|line| line.card.sku == rare).expect("the line");
         assert_eq!(line.substitution.choice, "ask_me");
+    }
+
+    async fn a_guests_basket_goes_when_its_session_is_long_over(store: TestStore) {
+        let world = World::open(&store).await;
+        let (member, visit) = (world.member(1).await, guest(&world.shop, Lang::Zh).await);
+        world.fill(&member, &[("MILK", 1)]).await;
+        for no in 0..150 {
+            let visit = Visit { basket: BasketId::trusted(format!("guest {no}")), ..visit.clone() };
+            world.fill(&visit, &[("MILK", 1), ("RARE", 1)]).await;
+        }
+        world.clock.advance(30 * DAY_MS);
+        assert_eq!(world.shop.tidy_members(world.shop.now()).await.expect("tidied"), 0);
+        let late = Visit { basket: BasketId::trusted("guest 7"), ..world.now(&visit) };
+        world.shop.set_qty(&late, &world.sku("RARE").await, Packs(0)).await.expect("removed");
+        world.clock.advance(2 * DAY_MS);
+        assert_eq!(world.shop.tidy_members(world.shop.now()).await.expect("tidied"), 149);
+        assert_eq!(world.number("SELECT COUNT(*) FROM basket").await, 2);
+        assert_eq!(world.number("SELECT COUNT(*) FROM basket_line").await, 2, "of the member, and of who came back");
+    }
+
+    async fn a_guests_choice_is_remembered_before_the_goods_are_in_the_basket(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = guest(&world.shop, Lang::Zh).await;
+        let (rare, milk) = (world.sku("RARE").await, world.sku("MILK").await);
+        world.shop.set_substitution(&visit, &rare, "ask_me", vec![]).await.expect("a choice");
+        let page = world.shop.product(&visit, "RARE").await.expect("its page");
+        assert_eq!(page.substitution.choice, "ask_me");
+        let other = Visit { basket: BasketId::trusted("g2"), ..visit.clone() };
+        assert_eq!(world.shop.product(&other, "RARE").await.expect("its page").substitution.choice, "refund");
+        world.shop.add(&visit, &rare, Packs(1)).await.expect("added");
+        let basket = world.shop.basket(&visit).await.expect("a basket");
+        assert_eq!(basket.lines[0].substitution.choice, "ask_me");
+        world.shop.set_qty(&visit, &rare, Packs(0)).await.expect("removed");
+
+        // The empty basket's choices come along on sign-in: what was said last holds.
+        let member = world.member(1).await;
+        world.fill(&member, &[("RARE", 1), ("MILK", 1)]).await;
+        for sku in [&rare, &milk] {
+            world.shop.set_substitution(&member, sku, "best_match", vec![]).await.expect("a choice");
+        }
+        let id = member.member.clone().expect("a member");
+        for _ in 0..2 {
+            world.shop.adopt_basket(&visit.basket, &id, member.now).await.expect("adopted");
+            let basket = world.shop.basket(&member).await.expect("a basket");
+            let choice = |sku: &SkuId| {
+                let line = basket.lines.iter().find(|line| line.card.sku == *sku).expect("the line");
+                line.substitution.choice.clone()
+            };
+            assert_eq!([choice(&rare), choice(&milk)], ["ask_me", "best_match"]);
+        }
+        assert_eq!(world.number("SELECT COUNT(*) FROM substitution_choice").await, 2, "none is left of the guest");
     }
 
     async fn fifty_buyers_for_seven_pieces(store: TestStore) {
@@ -187,6 +243,70 @@ store::on_both! {
         assert_eq!(world.level("SIXTY").await, (100, 2));
         world.check().await;
         twin.store().close().await;
+    }
+
+    async fn an_order_goes_to_the_store_that_its_page_showed(store: TestStore) {
+        let world = World::open(&store).await;
+        let stores = "code,name_zh,name_en,lat,lon,zone,opens,closes,delivery_radius_m,delivery_fee,safety\n\
+                      other,徐家汇店,Xujiahui,31.1950,121.4370,Asia/Shanghai,08:00,22:00,3000,6.00,absolute 0\n";
+        let slots = "store,kind,weekdays,start,end,capacity,cutoff_min\nother,pickup,1234567,12:00,20:00,200,30\n";
+        let stock = "store,pool,on_hand,as_of,kind\nother,MILK,100,-1h,snapshot\n";
+        let files = [("stores.csv", stores), ("slots.csv", slots), ("stock.csv", stock)];
+        let report = import(&world.shop, &files).await;
+        let bad: Vec<_> = report.bad().collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        world.shop.ensure_slots(world.shop.now()).await.expect("slots");
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("MILK", 2)]).await;
+        let form = world.form(&visit, "pickup").await;
+        // Chosen in another tab; it has the goods and the slot as well.
+        let other = world.shop.store_by_code("other").await.expect("reads").expect("a store");
+        let elsewhere = Visit { store: other, ..visit.clone() };
+        let there = world.form(&elsewhere, "pickup").await;
+        assert_eq!((&there.slot, there.payable), (&form.slot, form.payable));
+        assert_eq!(code_of(world.shop.place(&elsewhere, form.clone()).await), Code::StoreChanged);
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 0);
+        assert_eq!(world.number("SELECT CAST(SUM(reserved) AS BIGINT) FROM stock").await, 0);
+        // Sent again after its answer was lost and another store chosen, the form is the same order.
+        let placed = world.shop.place(&visit, form.clone()).await.expect("an order");
+        assert_eq!(world.shop.place(&elsewhere, form).await.expect("the same"), placed);
+        assert_eq!(world.level("MILK").await, (100, 2));
+        // Who does not say which store it was orders from the chosen one.
+        world.fill(&visit, &[("MILK", 2)]).await;
+        let silent = PlaceForm { store: String::new(), ..there };
+        world.shop.place(&elsewhere, silent).await.expect("an order");
+        assert_eq!(world.number("SELECT COUNT(DISTINCT store_id) FROM orders").await, 2);
+        world.check().await;
+    }
+
+    async fn an_address_that_is_written_anew_loses_the_old_position(store: TestStore) {
+        let world = World::open(&store).await;
+        let visit = world.member(1).await;
+        let known = world.shop.addresses(&visit).await.expect("a list").swap_remove(0);
+        assert_eq!((known.lat_e6, known.lon_e6), (Some(31_233_000), Some(121_474_000)));
+        let save = async |area: &str, detail: &str, lat: &str| {
+            let form = AddressForm {
+                id: known.id.to_string(),
+                name: "李雷".to_owned(),
+                phone: "13800000002".to_owned(),
+                area: area.to_owned(),
+                detail: detail.to_owned(),
+                lat: lat.to_owned(),
+                lon: "121.4740".to_owned(),
+                is_default: true,
+            };
+            world.shop.save_address(&visit, form).await.expect("saved");
+            world.shop.addresses(&visit).await.expect("a list").swap_remove(0).lat_e6
+        };
+        assert_eq!(save(&known.area, &known.detail, "31.2330").await, Some(31_233_000), "another recipient");
+        assert_eq!(save(&known.area, "1 号", "31.2330").await, None);
+        assert_eq!(save(&known.area, "1 号", "31.2330").await, Some(31_233_000), "told for this text");
+        assert_eq!(save("世纪大道", "1 号", "31.2340").await, Some(31_234_000), "a new one");
+        assert_eq!(save("人民大道", "1 号", "31.2340").await, None);
+        let far = AddressForm { lat: "79228162514264337593543950335".to_owned(), ..AddressForm::default() };
+        let far = AddressForm { name: "王".to_owned(), phone: "13800000001".to_owned(), ..far };
+        let far = AddressForm { area: "人民大道".to_owned(), detail: "1".to_owned(), ..far };
+        assert_eq!(code_of(world.shop.save_address(&visit, far).await), Code::Invalid);
     }
 
     async fn a_note_has_lines_and_no_other_control_characters(store: TestStore) {

@@ -1,17 +1,19 @@
 //! Data in and out: import, export, backup, and the proof of the books.
 
 use super::{Done, Failure};
-use crate::config::Config;
+use crate::config::{Config, private};
 use clap::{Args, ValueEnum};
 use domain::view::Lang;
 use indicatif::{ProgressBar, ProgressStyle};
+use percent_encoding::percent_decode_str;
 use service::Shop;
 use service::import::{ImportOptions, ImportReport, Progress};
 use service::looks::Look;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use store::exports;
+use url::{Url, form_urlencoded};
 
 /// What is imported.
 #[derive(Debug, Args)]
@@ -48,16 +50,21 @@ impl Import {
         let options = ImportOptions { dry_run: self.dry_run, from_now: self.from_now };
         let bar = Bar::default();
         let progress = |progress: Progress| bar.show(&progress);
+        let failed = |error| failed(error, self.lang());
         let mut bad = 0;
         if self.demo {
-            let report = shop.import_demo(options, &progress).await?;
+            let report = shop.import_demo(options, &progress).await.map_err(failed)?;
             bad += self.say(&report)?;
         }
         for path in &self.paths {
-            let report = shop.import_dir(path, options, &progress).await?;
+            let report = shop.import_dir(path, options, &progress).await.map_err(failed)?;
             bad += self.say(&report)?;
         }
         if self.strict && bad > 0 { Err(Failure::Findings) } else { Ok(()) }
+    }
+
+    fn lang(&self) -> Lang {
+        Lang::parse(&self.lang).unwrap_or(Lang::En)
     }
 
     fn say(&self, report: &ImportReport) -> Result<usize, Failure> {
@@ -66,12 +73,15 @@ impl Import {
             println!("{}", serde_json::to_string(report).map_err(service::Error::from)?);
             return Ok(bad);
         }
-        let lang = Lang::parse(&self.lang).unwrap_or(Lang::En);
+        let lang = self.lang();
         for row in report.bad().take(self.show) {
             println!("{}", row.sentence(lang));
         }
         if bad > self.show {
             println!("… and {} more bad rows (--show {bad} prints them all)", bad - self.show);
+        }
+        for remark in report.files.iter().filter_map(|file| file.remark(lang)) {
+            println!("{remark}");
         }
         if report.dry_run {
             println!("a dry run: nothing was written");
@@ -90,6 +100,16 @@ impl Import {
         }
         Ok(bad)
     }
+}
+
+/// Why an import failed: in words, if another one is in its way.
+fn failed(error: service::Error, lang: Lang) -> Failure {
+    if error.user().params.get("what").is_none_or(|what| what != "import") {
+        return error.into();
+    }
+    let zh = "另一个导入正在进行，或在两分钟内被中断，请稍后再试";
+    let en = "another import is running, or was broken off in the last two minutes; try again in a while";
+    Failure::Said(lang.pick(zh, en).to_owned())
 }
 
 /// A progress bar that starts anew with each file.
@@ -140,9 +160,20 @@ pub struct Backup {
 
 impl Backup {
     pub(super) async fn run(self, config: &Config, shop: &Shop) -> Done {
-        if self.file.exists() {
-            return Err(Failure::Said(format!("{} is there already", self.file.display())));
+        // Made before anything is in it: nobody else reads the copy.
+        private().create_new(true).open(&self.file).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::Said(format!("{} is there already", self.file.display())),
+            _ => error.into(),
+        })?;
+        let done = self.copy(config, shop).await;
+        if done.is_err() {
+            // Half a copy must not be taken for a whole one, nor stand in the way of the next.
+            let _ = std::fs::remove_file(&self.file);
         }
+        done
+    }
+
+    async fn copy(&self, config: &Config, shop: &Shop) -> Done {
         shop.log_look_at_all(&super::look("backup"), "copy of the database").await?;
         match shop.store().kind() {
             store::conn::Kind::Sqlite => {
@@ -164,9 +195,11 @@ async fn pg_dump(config: &Config, file: &Path) -> Done {
     if let Some(schema) = &config.schema {
         dump.arg("--schema").arg(schema);
     }
-    // By the environment: arguments are seen by everybody on the machine.
-    dump.env("PGDATABASE", &config.database).arg("--dbname").arg(without_password(&config.database));
-    if let Some(password) = password(&config.database) {
+    let parted = without_password(&config.database);
+    let (url, password) = parted.ok_or_else(|| Failure::Said("the database's URL cannot be read".to_owned()))?;
+    dump.arg("--dbname").arg(url);
+    if let Some(password) = password {
+        // By the environment: arguments are seen by everybody on the machine.
         dump.env("PGPASSWORD", password);
     }
     let status = dump.status().await.map_err(|error| {
@@ -177,20 +210,23 @@ async fn pg_dump(config: &Config, file: &Path) -> Done {
     if status.success() { Ok(()) } else { Err(Failure::Said(format!("pg_dump ended with {status}"))) }
 }
 
-/// `user:password@` of a URL, split.
-fn userinfo(url: &str) -> Option<(usize, usize, usize)> {
-    let start = url.find("://")? + 3;
-    let at = start + url[start..].split('/').next()?.rfind('@')?;
-    let colon = start + url[start..at].find(':')?;
-    Some((start, colon, at))
-}
-
-fn without_password(url: &str) -> String {
-    userinfo(url).map_or_else(|| url.to_owned(), |(_, colon, at)| format!("{}{}", &url[..colon], &url[at..]))
-}
-
-fn password(url: &str) -> Option<String> {
-    userinfo(url).map(|(_, colon, at)| url[colon + 1..at].to_owned())
+/// A database's URL without its password, and the password, as the shop reads it: behind the user, or in the query.
+pub(super) fn without_password(url: &str) -> Option<(String, Option<String>)> {
+    let mut url = Url::parse(url).ok()?;
+    let mut password = url.password().map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+    // A URL without a host has no password there, and none can be taken away.
+    let _ = url.set_password(None);
+    if let Some(query) = url.query().map(str::to_owned) {
+        let mut kept = Vec::new();
+        for pair in query.split('&') {
+            match form_urlencoded::parse(pair.as_bytes()).next() {
+                Some((name, value)) if name == "password" => password = Some(value.into_owned()),
+                _ => kept.push(pair),
+            }
+        }
+        url.set_query((!kept.is_empty()).then(|| kept.join("&")).as_deref());
+    }
+    Some((url.to_string(), password))
 }
 
 /// What is exported, and where to.
@@ -219,7 +255,7 @@ pub enum Table {
 
 impl Export {
     pub(super) async fn run(self, shop: &Shop) -> Done {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(&self.out)?);
+        let mut file = std::io::BufWriter::new(private().create(true).truncate(true).open(&self.out)?);
         // So that Excel reads it as UTF-8.
         file.write_all(b"\xef\xbb\xbf")?;
         let mut sheet = Sheet(csv::Writer::from_writer(file));
@@ -262,11 +298,11 @@ async fn orders<W: Write>(shop: &Shop, look: &Look, sheet: &mut Sheet<W>) -> Res
         "paid",
         "refunded",
     ])?;
-    let (mut after, mut count) = (String::new(), 0);
+    let (mut after, mut count) = ((String::new(), String::new()), 0);
     loop {
-        let page = shop.export_orders(look, &after).await?;
+        let page = shop.export_orders(look, (&after.0, &after.1)).await?;
         let Some(last) = page.last() else { return Ok(count) };
-        after.clone_from(&last.id);
+        after = (last.store_id.clone(), last.id.clone());
         for row in page {
             let phone =
                 domain::phone::Phone::parse(&row.phone).map_or_else(|_| "****".to_owned(), |phone| phone.masked());
@@ -348,6 +384,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_import_that_another_keeps_out_says_so() {
+        let busy = || domain::UserError::new(domain::Code::Busy).with("retry_s", 120);
+        let said = |error: domain::UserError, lang| failed(error.into(), lang).to_string();
+        assert!(said(busy().with("what", "import"), Lang::En).starts_with("another import is running"));
+        assert!(said(busy().with("what", "import"), Lang::Zh).starts_with("另一个导入正在进行"));
+        assert_eq!(said(busy(), Lang::En), "busy retry_s=120", "the database");
+    }
+
+    #[test]
     fn no_cell_is_a_formula() {
         assert_eq!(text("=HYPERLINK(1)"), "'=HYPERLINK(1)");
         assert_eq!(text("@x"), "'@x");
@@ -362,9 +407,21 @@ mod tests {
 
     #[test]
     fn a_password_is_no_argument() {
-        let url = "postgres://zaijia:geheim@db:5432/shop";
-        assert_eq!(without_password(url), "postgres://zaijia@db:5432/shop");
-        assert_eq!(password(url).as_deref(), Some("geheim"));
-        assert_eq!(without_password("postgres://db/shop"), "postgres://db/shop");
+        for (url, argument, password) in [
+            ("postgres://zaijia:geheim@db:5432/shop", "postgres://zaijia@db:5432/shop", Some("geheim")),
+            // As the shop itself reads it, not as it is written.
+            ("postgres://zaijia:ge%40h+%3Aeim@db/shop", "postgres://zaijia@db/shop", Some("ge@h+:eim")),
+            (
+                "postgres://db/shop?user=a&password=ge%26heim&sslmode=require",
+                "postgres://db/shop?user=a&sslmode=require",
+                Some("ge&heim"),
+            ),
+            ("postgres://zaijia:old@db/shop?p%61ssword=new", "postgres://zaijia@db/shop", Some("new")),
+            ("postgres:///shop?host=/run/postgresql", "postgres:///shop?host=/run/postgresql", None),
+            ("postgres://db/shop", "postgres://db/shop", None),
+        ] {
+            let parted = without_password(url).expect("a URL");
+            assert_eq!((parted.0.as_str(), parted.1.as_deref()), (argument, password), "{url}");
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! Everything that `zaijia …` can be told. Each command opens the shop, calls
 //! one use case, says what came of it, and closes the shop.
+//!
+//! Serving, migrating and importing make a shop that is not there, and bring its
+//! schema up to date. Everything else is for a shop as it is: a wrong path makes
+//! no empty shop, and a newer program does not change the database below a server
+//! that runs.
 
 mod data;
 mod serve;
 mod staff;
 mod till;
 
-use crate::config::{Config, ConfigError, Flags};
+use crate::config::{Config, ConfigError, Flags, make_folder};
 use crate::operation;
 use clap::{Parser, Subcommand};
 use service::ports::{SystemClock, SystemRandom};
@@ -14,7 +19,7 @@ use service::sandbox::{SandboxChannel, SandboxMessenger};
 use service::{Ports, Settings, Shop};
 use std::process::ExitCode;
 use std::sync::Arc;
-use store::Store;
+use store::{Schema, Store};
 
 /// The member shop of a supermarket whose goods stand on real shelves.
 #[derive(Debug, Parser)]
@@ -129,7 +134,12 @@ async fn obey(command: Command, mut config: Config) -> Done {
         Command::Serve(serve) => serve.run(config).await,
         Command::Feed(feed) => feed.run().await,
         command => {
-            let shop = open(&config).await?;
+            let shop = match &command {
+                Command::Migrate | Command::Import(_) => open(&config).await?,
+                // The copy before an update is made by the new program.
+                Command::Backup(_) => open_made(&config, &[Schema::Current, Schema::Older]).await?,
+                _ => open_made(&config, &[Schema::Current]).await?,
+            };
             let done = with_shop(command, &config, &shop).await;
             shop.store().close().await;
             done
@@ -174,10 +184,40 @@ fn look(purpose: &str) -> service::looks::Look {
 pub async fn open(config: &Config) -> Result<Shop, Failure> {
     let sandbox_key = config.key()?;
     if let Some(folder) = config.sqlite_file().as_deref().and_then(std::path::Path::parent) {
-        std::fs::create_dir_all(folder)?;
+        make_folder(folder)?;
     }
     let store = Store::open(&config.store()).await?;
     store.migrate().await?;
+    Ok(shop(config, store, sandbox_key))
+}
+
+/// Opens the shop of these settings as it is, if its schema is one of these: no
+/// database and no key is made, and no schema changed.
+async fn open_made(config: &Config, good: &[Schema]) -> Result<Shop, Failure> {
+    let schema = Store::schema(&config.store()).await?;
+    if good.contains(&schema) {
+        let store = Store::open(&config.store()).await?;
+        return Ok(shop(config, store, config.known_key()?.unwrap_or_default()));
+    }
+    let place = match config.sqlite_file() {
+        Some(file) => file.display().to_string(),
+        None => data::without_password(&config.database).map(|(url, _)| url).unwrap_or_default(),
+    };
+    Err(Failure::Said(match schema {
+        Schema::Missing => format!(
+            "no shop at {place}: say where it is (--database, --data), or make one (zaijia migrate, zaijia import)"
+        ),
+        Schema::Older => format!(
+            "the shop at {place} has the schema of an older version: stop its server, copy it (zaijia backup FILE), \
+             and bring it up to date (zaijia migrate)"
+        ),
+        Schema::Current | Schema::Newer => {
+            format!("the shop at {place} has the schema of a newer version: use the zaijia that it belongs to")
+        }
+    }))
+}
+
+fn shop(config: &Config, store: Store, sandbox_key: Vec<u8>) -> Shop {
     let settings = Settings {
         hold_ms: config.hold_min.clamp(1, 24 * 60) * domain::time::MINUTE_MS,
         public_url: config.public_url(),
@@ -192,5 +232,5 @@ pub async fn open(config: &Config) -> Result<Shop, Failure> {
         clock,
         random: Arc::new(SystemRandom),
     };
-    Ok(Shop::new(store, ports, settings))
+    Shop::new(store, ports, settings)
 }

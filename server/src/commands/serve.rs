@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 
 /// Requests in hand may take this long once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// Files that are open beside connections, streams and those of the database's pools.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 64;
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -42,6 +45,8 @@ impl Serve {
         config.public_url = self.public_url.or(config.public_url);
         config.site = self.site.or(config.site);
         let metrics = operation::start_metrics();
+        #[cfg(unix)]
+        allow_files(&config);
         let listener = TcpListener::bind(config.addr)
             .await
             .map_err(|error| Failure::Said(format!("{} cannot be listened on: {error}", config.addr)))?;
@@ -54,6 +59,11 @@ impl Serve {
         if config.sandbox && config.is_https() {
             tracing::warn!(
                 "the sandbox is on: anyone can read one-time codes and pay without money (sandbox = false ends it)"
+            );
+        }
+        if config.is_https() && !config.behind_proxy {
+            tracing::warn!(
+                "public_url is HTTPS, but behind_proxy is false: all visitors count as one address, the proxy's"
             );
         }
         let (stop, stopped) = watch::channel(false);
@@ -77,6 +87,7 @@ impl Serve {
             config,
             shop: shop.clone(),
             draining: std::sync::atomic::AtomicBool::new(false),
+            readiness: operation::Readiness::default(),
             metrics,
             leptos,
         });
@@ -86,9 +97,37 @@ impl Serve {
         let (jobs, runtime) = (tick(server.clone(), stopped.clone()), tokio::runtime::Handle::current());
         let ticker = tokio::task::spawn_blocking(move || runtime.block_on(jobs));
         let courier = tokio::spawn(deliver(shop.clone(), stopped.clone()));
+        // Not among the jobs, which may take long.
+        let keeper = tokio::spawn(keep(server.clone(), stopped.clone()));
         let done = serve(listener, server, stop, stopped).await;
-        end([ticker, courier], &shop).await;
+        end([ticker, courier, keeper], &shop).await;
         done
+    }
+}
+
+/// Files that may be open at a time if everything is taken that the settings allow.
+#[cfg(unix)]
+fn files(config: &Config) -> u64 {
+    let sockets = [config.connections, config.streams, config.read_connections];
+    sockets.into_iter().map(u64::from).sum::<u64>() + config.lanes as u64 + OTHER_FILES
+}
+
+/// Lets this process open as many files as the system allows it; each connection is one.
+#[cfg(unix)]
+fn allow_files(config: &Config) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    let needed = files(config);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|allowed| *allowed < needed) {
+        tracing::warn!(
+            allowed,
+            needed,
+            "fewer files may be open than connections and streams need: raise the limit (ulimit -n), or lower \
+             connections and streams in the settings"
+        );
     }
 }
 
@@ -160,23 +199,30 @@ async fn signalled() {
     }
 }
 
-/// Jobs: what is due each second, and counters' upkeep each minute. One run at a time.
+/// Jobs: what is due each second. One run at a time.
 async fn tick(server: Server, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut seconds: u64 = 0;
     loop {
         tokio::select! {
             () = live::stopping(&mut stopped) => return,
             _ = every.tick() => {}
         }
-        seconds += 1;
         server.shop.run_due(server.shop.now()).await;
-        if seconds.is_multiple_of(60) {
-            server.limits.tidy();
-            if let Some(metrics) = &server.metrics {
-                metrics.run_upkeep();
-            }
+    }
+}
+
+/// Upkeep of what is counted, each minute.
+async fn keep(server: Server, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_mins(1));
+    loop {
+        tokio::select! {
+            () = live::stopping(&mut stopped) => return,
+            _ = every.tick() => {}
+        }
+        server.limits.tidy();
+        if let Some(metrics) = &server.metrics {
+            metrics.run_upkeep();
         }
     }
 }
@@ -193,7 +239,7 @@ async fn deliver(shop: Shop, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn end(jobs: [JoinHandle<()>; 2], shop: &Shop) {
+async fn end(jobs: [JoinHandle<()>; 3], shop: &Shop) {
     for job in jobs {
         if tokio::time::timeout(GRACE, job).await.is_err() {
             tracing::warn!("a job took longer than the time to stop");
@@ -201,4 +247,25 @@ async fn end(jobs: [JoinHandle<()>; 2], shop: &Shop) {
     }
     shop.store().close().await;
     tracing::info!("the shop is closed");
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    #[test]
+    fn as_many_files_may_be_open_as_the_system_allows() {
+        let limit = getrlimit(Resource::Nofile);
+        // As a session allows it to a process that asks for nothing.
+        setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..limit }).expect("fewer");
+        allow_files(&Config::default());
+        assert_eq!(getrlimit(Resource::Nofile), Rlimit { current: limit.maximum, ..limit });
+    }
+
+    #[test]
+    fn files_are_counted_by_what_the_settings_allow() {
+        let config = Config { connections: 1_000, streams: 2_000, read_connections: 8, lanes: 4, ..Config::default() };
+        assert_eq!(files(&config), 3_076);
+    }
 }

@@ -2,7 +2,7 @@
 //! and computes what is watched and touched, once for all who watch it.
 
 use super::rounds::Shared;
-use super::topic::{Key, Topic};
+use super::topic::{Key, Topic, Topics};
 use domain::ids::{PoolId, SkuId, StoreId};
 use futures::FutureExt;
 use service::Shop;
@@ -28,6 +28,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Gathered {
     pools: HashMap<StoreId, HashSet<PoolId>>,
+    /// More is known of all the stock of these: all their goods that are watched.
+    stores: HashSet<StoreId>,
     orders: HashSet<String>,
     /// The catalogue changed: all goods that are watched.
     catalogue: bool,
@@ -42,6 +44,7 @@ impl Gathered {
                 self.pools.entry(store.clone()).or_default().insert(pool.clone());
             }
         }
+        self.stores.extend(touched.stores.iter().cloned());
         self.orders.extend(touched.orders.iter().map(|(_, _, code)| code.clone()));
         self.catalogue |= touched.catalogue;
         self.everything |= touched.everything;
@@ -67,6 +70,24 @@ impl Pools {
             self.known.extend(part.iter().cloned());
         }
         Ok(())
+    }
+
+    /// The topics of goods that are watched and were touched.
+    fn touched(&self, topics: &Topics, gathered: &Gathered) -> Vec<Arc<Topic>> {
+        if gathered.catalogue || self.known.is_empty() {
+            return topics.stock();
+        }
+        let mut touched = Vec::new();
+        if !gathered.stores.is_empty() {
+            let is_touched = |key: &Key| matches!(key, Key::Stock(store, _) if gathered.stores.contains(store));
+            touched.extend(topics.stock().into_iter().filter(|topic| is_touched(&topic.key)));
+        }
+        for (store, pools) in gathered.pools.iter().filter(|(store, _)| !gathered.stores.contains(*store)) {
+            for sku in pools.iter().filter_map(|pool| self.skus.get(pool)).flatten() {
+                touched.extend(topics.get(&Key::Stock(store.clone(), sku.clone())));
+            }
+        }
+        touched
     }
 }
 
@@ -145,15 +166,7 @@ impl Hub {
         }
         let mut touched: Vec<Arc<Topic>> =
             gathered.orders.iter().filter_map(|code| topics.get(&Key::Order(code.clone()))).collect();
-        if gathered.catalogue || self.pools.known.is_empty() {
-            touched.extend(topics.stock());
-            return touched;
-        }
-        for (store, pools) in &gathered.pools {
-            for sku in pools.iter().filter_map(|pool| self.pools.skus.get(pool)).flatten() {
-                touched.extend(topics.get(&Key::Stock(store.clone(), sku.clone())));
-            }
-        }
+        touched.extend(self.pools.touched(&topics, gathered));
         touched
     }
 
@@ -224,5 +237,44 @@ impl Hub {
             Some(serde_json::json!({ "version": version, "state": state }).to_string().into_bytes())
         };
         Ok(codes.iter().map(|code| json(code).unwrap_or_default()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::interleavings::explored;
+    use super::*;
+    use futures::task::AtomicWaker;
+
+    #[test]
+    fn all_goods_of_a_store_that_was_touched_as_a_whole_are_computed() {
+        explored(1, || {
+            let shared = Shared::new();
+            let key = |store: &str, sku: &str| Key::Stock(StoreId::trusted(store), SkuId::trusted(sku));
+            let keys = vec![key("s", "a"), key("s", "b"), key("t", "a"), key("t", "b"), Key::Order("o".to_owned())];
+            let _watched = shared.topics().join(keys, &Arc::new(AtomicWaker::new()));
+            let mut pools = Pools::default();
+            for sku in ["a", "b"] {
+                pools.known.insert(SkuId::trusted(sku));
+                pools.skus.insert(PoolId::trusted(sku), vec![SkuId::trusted(sku)]);
+            }
+            let sold = |store: &str| vec![(StoreId::trusted(store), PoolId::trusted("a"))];
+            let found = |touched: Touched| {
+                let mut gathered = Gathered::default();
+                gathered.add(&touched);
+                let topics = pools.touched(&shared.topics(), &gathered);
+                let mut names: Vec<String> = topics.iter().map(|topic| format!("{:?}", topic.key)).collect();
+                names.sort_unstable();
+                names
+            };
+            let names = |keys: &[Key]| keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>();
+            let of_pool = found(Touched { stock: sold("s"), ..Touched::default() });
+            assert_eq!(of_pool, names(&[key("s", "a")]));
+            let stores = vec![StoreId::trusted("s")];
+            let of_store = found(Touched { stock: sold("s"), stores: stores.clone(), ..Touched::default() });
+            assert_eq!(of_store, names(&[key("s", "a"), key("s", "b")]), "each once");
+            let of_both = found(Touched { stock: sold("t"), stores, ..Touched::default() });
+            assert_eq!(of_both, names(&[key("s", "a"), key("s", "b"), key("t", "a")]));
+        });
     }
 }

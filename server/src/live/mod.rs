@@ -97,7 +97,7 @@ pub struct StockQuery {
     skus: String,
 }
 
-/// `GET /live?store=…&skus=a,b`: `event: stock`, data a JSON array of states.
+/// `GET /live?store=…&skus=a,b`: `event: stock`, data a JSON array of states; `not_found` if there is no such SKU.
 pub async fn stock(
     State(server): State<Server>,
     Query(query): Query<StockQuery>,
@@ -107,6 +107,7 @@ pub async fn stock(
     let opened = async {
         let skus = watched(&query.skus)?;
         let store = store(&server.shop, &query.store).await?;
+        let skus = known(&server.shop, &skus).await?;
         let keys = skus.into_iter().map(|sku| Key::Stock(store.clone(), sku)).collect();
         Ok::<_, service::Error>(server.live.open(keys, &address, &headers)?)
     };
@@ -121,6 +122,15 @@ fn watched(skus: &str) -> Result<Vec<SkuId>, UserError> {
     }
     let skus: Result<Vec<SkuId>, _> = skus.into_iter().map(SkuId::parse).collect();
     skus.map_err(|_| UserError::invalid("skus"))
+}
+
+/// Those of them that there are: nobody has topics made of goods that do not exist.
+async fn known(shop: &Shop, skus: &[SkuId]) -> service::Result<Vec<SkuId>> {
+    let known = store::live::pools_of_skus(&mut shop.store().read().await?, skus).await?;
+    if known.is_empty() {
+        return Err(Code::NotFound.into());
+    }
+    Ok(known.into_iter().map(|(sku, _)| SkuId::trusted(sku)).collect())
 }
 
 async fn store(shop: &Shop, code: &str) -> service::Result<StoreId> {

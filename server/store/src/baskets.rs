@@ -5,7 +5,7 @@
 
 use crate::conn::{each_of, each_one, list};
 use crate::{Conn, Error, Result, Val, vals};
-use domain::ids::{BasketId, MemberId, SkuId, StoreId};
+use domain::ids::{BasketId, SkuId, StoreId};
 use domain::pricing::Scope;
 use domain::view::{Lang, full_name};
 use domain::{Fen, Millis, Packs};
@@ -226,11 +226,41 @@ pub async fn touch(conn: &mut Conn, basket: &BasketId, undo: &str, now: Millis) 
     Ok(())
 }
 
-/// Removes a basket with its lines.
+/// Removes a guest's basket with its lines and what was chosen under its id.
 pub async fn drop_basket(conn: &mut Conn, basket: &BasketId) -> Result<()> {
+    conn.exec("DELETE FROM substitution_choice WHERE member_id = $1", vals![basket]).await?;
     conn.exec("DELETE FROM basket_line WHERE basket_id = $1", vals![basket]).await?;
     conn.exec("DELETE FROM basket WHERE id = $1", vals![basket]).await?;
     Ok(())
+}
+
+/// At most `limit` baskets that are no member's and were not touched after a time.
+pub async fn forgotten(conn: &mut Conn, before: Millis, limit: i64) -> Result<Vec<BasketId>> {
+    let sql = "SELECT b.id FROM basket b WHERE b.updated_at <= $1 \
+               AND NOT EXISTS (SELECT 1 FROM member m WHERE m.id = b.id) LIMIT $2";
+    let rows: Vec<(String,)> = conn.all(sql, vals![before, limit]).await?;
+    Ok(rows.into_iter().map(|(id,)| BasketId::trusted(id)).collect())
+}
+
+/// Removes those of the baskets that were not touched after a time, with their lines and
+/// what was chosen under their ids; how many.
+pub async fn drop_forgotten(conn: &mut Conn, baskets: &[BasketId], before: Millis) -> Result<u64> {
+    if baskets.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!("DELETE FROM basket WHERE updated_at <= $1 AND id {} RETURNING id", each_one(2, baskets.len()));
+    let mut vals = vals![before].to_vec();
+    vals.extend(baskets.iter().map(Val::from));
+    let gone: Vec<(String,)> = conn.all(sqlx::AssertSqlSafe(sql), &vals).await?;
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let vals: Vec<Val<'_>> = gone.iter().map(|(id,)| Val::from(id)).collect();
+    for of_them in ["basket_line WHERE basket_id", "substitution_choice WHERE member_id"] {
+        let sql = format!("DELETE FROM {of_them} {}", each_one(1, gone.len()));
+        conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
+    }
+    Ok(gone.len() as u64)
 }
 
 /// Writes the choice of a line that is in the basket; false if it is not.
@@ -239,10 +269,19 @@ pub async fn set_choice(conn: &mut Conn, basket: &BasketId, sku: &SkuId, choice:
     Ok(conn.exec(sql, vals![basket, sku, choice, chosen]).await? == 1)
 }
 
-/// Remembers a member's choices: (SKU, choice, chosen substitutes as JSON).
+/// What was chosen last for missing goods under a basket's id, 500 at most: (SKU,
+/// choice, chosen substitutes as JSON).
+pub async fn choices(conn: &mut Conn, basket: &BasketId) -> Result<Vec<(String, String, String)>> {
+    let sql = "SELECT sku_id, choice, chosen FROM substitution_choice WHERE member_id = $1 \
+               ORDER BY updated_at DESC, sku_id LIMIT 500";
+    conn.all(sql, vals![basket]).await
+}
+
+/// Remembers choices under a basket's id, a member's or a guest's: (SKU, choice,
+/// chosen substitutes as JSON).
 pub async fn remember_choices(
     conn: &mut Conn,
-    member: &MemberId,
+    basket: &BasketId,
     choices: &[(String, String, String)],
     now: Millis,
 ) -> Result<()> {
@@ -257,7 +296,7 @@ pub async fn remember_choices(
     );
     let mut vals: Vec<Val<'_>> = Vec::with_capacity(choices.len() * 5);
     for (sku, choice, chosen) in choices {
-        vals.extend([Val::from(member), Val::from(sku), Val::from(choice), Val::from(chosen), Val::from(now)]);
+        vals.extend([Val::from(basket), Val::from(sku), Val::from(choice), Val::from(chosen), Val::from(now)]);
     }
     conn.exec(sqlx::AssertSqlSafe(sql), &vals).await?;
     Ok(())

@@ -369,11 +369,15 @@ pub async fn in_basket(conn: &mut Conn, basket: &BasketId) -> Result<Vec<(SkuId,
     Ok(rows.into_iter().map(|(id, n)| (SkuId::trusted(id), Packs(n))).collect())
 }
 
-const CHOICE: &str = "SELECT choice, chosen FROM substitution_choice WHERE member_id = $1 AND sku_id = $2";
+const CHOICE: &str = "SELECT choice, chosen FROM ( \
+    SELECT choice, chosen, 1 AS place FROM basket_line WHERE basket_id = $1 AND sku_id = $2 AND choice <> '' \
+    UNION ALL SELECT choice, chosen, 2 AS place FROM substitution_choice WHERE member_id = $1 AND sku_id = $2 \
+    ) AS said ORDER BY place LIMIT 1";
 
-/// What a member chose for a SKU if it is missing: kind, and chosen SKUs as JSON.
-pub async fn choice(conn: &mut Conn, member: &MemberId, sku: &SkuId) -> Result<Option<(String, String)>> {
-    conn.opt(CHOICE, vals![member, sku]).await
+/// What was chosen for a SKU if it is missing, in this basket, else as it is
+/// remembered under the basket's id: kind, and chosen SKUs as JSON.
+pub async fn choice(conn: &mut Conn, basket: &BasketId, sku: &SkuId) -> Result<Option<(String, String)>> {
+    conn.opt(CHOICE, vals![basket, sku]).await
 }
 
 /// A substitute of a SKU, and how often it was accepted, less how often declined.

@@ -110,6 +110,8 @@ pub(crate) enum Inner {
 pub struct Touched {
     /// Pools of a store whose level or terms changed.
     pub stock: Vec<(StoreId, PoolId)>,
+    /// Stores all of whose stock may be shown otherwise now, though no level changed.
+    pub stores: Vec<StoreId>,
     /// Orders whose version changed: (member, order, code).
     pub orders: Vec<(MemberId, OrderId, String)>,
     /// The catalogue, prices, offers or stores changed: caches are stale.
@@ -120,20 +122,21 @@ pub struct Touched {
 
 impl Touched {
     /// Where it stands, for [`undo_to`](Self::undo_to): cheap, since a batch marks it once a unit.
-    pub(crate) fn mark(&self) -> (usize, usize, bool) {
-        (self.stock.len(), self.orders.len(), self.catalogue)
+    pub(crate) fn mark(&self) -> (usize, usize, usize, bool) {
+        (self.stock.len(), self.stores.len(), self.orders.len(), self.catalogue)
     }
 
     /// Forgets what was touched since the mark.
-    pub(crate) fn undo_to(&mut self, (stock, orders, catalogue): (usize, usize, bool)) {
+    pub(crate) fn undo_to(&mut self, (stock, stores, orders, catalogue): (usize, usize, usize, bool)) {
         self.stock.truncate(stock);
+        self.stores.truncate(stores);
         self.orders.truncate(orders);
         self.catalogue = catalogue;
     }
 
     /// Nothing was touched.
     pub fn is_empty(&self) -> bool {
-        self.stock.is_empty() && self.orders.is_empty() && !self.catalogue && !self.everything
+        self.stock.is_empty() && self.stores.is_empty() && self.orders.is_empty() && !self.catalogue && !self.everything
     }
 }
 
@@ -383,6 +386,11 @@ impl Conn {
     /// Notes that a pool's level or terms changed; open pages hear of it after the commit.
     pub fn touch_stock(&mut self, store: &StoreId, pool: &PoolId) {
         self.touched.stock.push((store.clone(), pool.clone()));
+    }
+
+    /// Notes that more is known of all the stock of a store; open pages hear of it after the commit.
+    pub fn touch_store(&mut self, store: &StoreId) {
+        self.touched.stores.push(store.clone());
     }
 
     /// Notes that an order changed; its open pages hear of it after the commit.

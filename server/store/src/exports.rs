@@ -9,7 +9,9 @@ pub const PAGE: i64 = 2_000;
 /// An order, as exported. Money in fen, times in UTC milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, crate::record::Record)]
 pub struct OrderRow {
-    /// Key of the page.
+    /// Key of the page: the store.
+    pub store_id: String,
+    /// Key of the page: the order.
     pub id: String,
     /// Its code.
     pub code: String,
@@ -41,14 +43,15 @@ pub struct OrderRow {
     pub refunded: i64,
 }
 
-/// Orders after the one with the id `after`.
-pub async fn orders(conn: &mut Conn, after: &str) -> Result<Vec<OrderRow>> {
+/// Orders after the one of a store with an id.
+pub async fn orders(conn: &mut Conn, after: (&str, &str)) -> Result<Vec<OrderRow>> {
     conn.all(
-        "SELECT o.id, o.code, s.code AS store, o.member_id, m.phone, o.state, o.kind, o.placed_at, o.slot_starts_at, o.goods,
-                o.discount, o.delivery_fee, o.total, o.paid, o.refunded
-         FROM orders o JOIN store s ON s.id = o.store_id JOIN member m ON m.id = o.member_id
-         WHERE o.id > $1 ORDER BY o.id LIMIT $2",
-        vals![after, PAGE],
+        "SELECT o.store_id, o.id, o.code, s.code AS store, o.member_id, m.phone, o.state, o.kind, o.placed_at,
+                o.slot_starts_at, o.goods, o.discount, o.delivery_fee, o.total, o.paid, o.refunded
+         FROM orders o CROSS JOIN store s CROSS JOIN member m
+         WHERE s.id = o.store_id AND m.id = o.member_id AND (o.store_id, o.id) > ($1, $2)
+         ORDER BY o.store_id, o.id LIMIT $3",
+        vals![after.0, after.1, PAGE],
     )
     .await
 }
@@ -81,8 +84,8 @@ pub async fn stock(conn: &mut Conn, after: (&str, &str)) -> Result<Vec<StockRow>
     conn.all(
         "SELECT k.store_id, k.pool_id, s.code AS store, p.code AS pool, k.on_hand, k.reserved, k.safety, k.as_of,
                 k.source
-         FROM stock k JOIN store s ON s.id = k.store_id JOIN pool p ON p.id = k.pool_id
-         WHERE k.store_id > $1 OR (k.store_id = $1 AND k.pool_id > $2)
+         FROM stock k CROSS JOIN store s CROSS JOIN pool p
+         WHERE s.id = k.store_id AND p.id = k.pool_id AND (k.store_id, k.pool_id) > ($1, $2)
          ORDER BY k.store_id, k.pool_id LIMIT $3",
         vals![after.0, after.1, PAGE],
     )
@@ -126,10 +129,10 @@ pub async fn skus(conn: &mut Conn, after: &str) -> Result<Vec<SkuRow>> {
     .await
 }
 
-/// Writes a whole, consistent copy of an SQLite database into a new file, while others read and write it.
+/// Writes a whole, consistent copy of an SQLite database into a new or empty file, while others read and write it.
 ///
 /// # Errors
-/// [`crate::Error::Sql`] if the file is there already or cannot be written.
+/// [`crate::Error::Sql`] if there is anything in the file or it cannot be written.
 pub async fn copy_sqlite(conn: &mut Conn, path: &str) -> Result<()> {
     // Connections for reading refuse all writing, also into another file.
     conn.raw("PRAGMA query_only = OFF").await?;

@@ -3,13 +3,14 @@
 
 use crate::bulk::Bulk;
 use crate::catalogue::{CategoryRecord, PolicyRecord, SkuRecord, pack_list};
-use crate::conn::{list, rows_of};
+use crate::conn::{each_of, rows_of};
+use crate::record::Record;
 use crate::stores::set_where_changed;
 use crate::{Conn, Result, Val, vals};
 use domain::Millis;
 use domain::ids::{PoolId, SkuId};
 use sqlx::AssertSqlSafe;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Rows that one statement takes at most.
 const ROWS: usize = 1_000;
@@ -222,38 +223,62 @@ pub struct Sold {
     pub counted: bool,
 }
 
-/// SKUs by code, by barcode and (the smallest pack's) by pool code, for files and feeds.
+/// SKUs by code, by barcode and (the smallest pack's) by pool code, for files and
+/// feeds. What is on sale comes before what is not.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     /// By SKU code.
     pub by_code: HashMap<String, Sold>,
     /// By barcode.
     pub by_barcode: HashMap<String, Sold>,
+    /// Barcodes that SKUs on sale from several pools share: they name none of them.
+    pub ambiguous: HashSet<String>,
     /// By pool code; the SKU with the smallest pack stands for the pool.
     pub by_pool: HashMap<String, (Sold, SkuId)>,
     /// The SKU that stands for each pool.
     pub of_pool: BTreeMap<PoolId, (SkuId, String)>,
 }
 
-type IndexRow = (String, String, String, String, i64, String, bool, String);
+/// A SKU in a look-up.
+#[derive(Debug, Record)]
+struct IndexRow {
+    id: String,
+    code: String,
+    barcode: String,
+    pool_id: String,
+    pack_size: i64,
+    category_id: String,
+    counted: bool,
+    active: bool,
+    pool_code: String,
+}
 
-const INDEX: &str = "SELECT k.id, k.code, k.barcode, k.pool_id, k.pack_size, k.category_id, k.counted, p.code
-    FROM sku k JOIN pool p ON p.id = k.pool_id ";
+impl IndexRow {
+    /// Its place among those that share a name: on sale, the smallest pack.
+    fn place(&self) -> (bool, i64, &str) {
+        (!self.active, self.pack_size, self.code.as_str())
+    }
+}
+
+const INDEX: &str = "SELECT k.id, k.code, k.barcode, k.pool_id, k.pack_size, k.category_id, k.counted, k.active,
+    p.code AS pool_code FROM sku k JOIN pool p ON p.id = k.pool_id";
 
 /// The index over all SKUs.
 pub async fn index(conn: &mut Conn) -> Result<Index> {
-    let sql = format!("{INDEX} ORDER BY k.pack_size, k.code LIMIT 1000000");
+    let sql = format!("{INDEX} LIMIT 1000000");
     Ok(index_from(conn.all(AssertSqlSafe(sql), &[]).await?))
 }
 
-/// The index over the SKUs that these codes, barcodes or pool codes name.
+/// The index over the SKUs that these codes, barcodes or pool codes name: a look-up in each of the three.
 pub async fn index_of(conn: &mut Conn, names: &[&str]) -> Result<Index> {
     let mut rows: Vec<IndexRow> = Vec::new();
     for part in names.chunks(5_000) {
-        let n = list(1, part.len());
         let sql = format!(
-            "{INDEX} WHERE k.code IN ({n}) OR (k.barcode <> '' AND k.barcode IN ({n})) OR p.code IN ({n})
-             ORDER BY k.pack_size, k.code"
+            "WITH v (name) AS ({}) {INDEX} WHERE k.num IN (
+             SELECT a.num FROM v CROSS JOIN sku a WHERE a.code = v.name
+             UNION SELECT b.num FROM v CROSS JOIN sku b WHERE b.barcode = v.name AND v.name <> ''
+             UNION SELECT c.num FROM v CROSS JOIN pool q CROSS JOIN sku c WHERE q.code = v.name AND c.pool_id = q.id)",
+            each_of(1, part.len(), 1)
         );
         let vals: Vec<Val<'_>> = part.iter().map(|name| Val::from(*name)).collect();
         rows.extend(conn.all::<IndexRow>(AssertSqlSafe(sql), &vals).await?);
@@ -261,18 +286,25 @@ pub async fn index_of(conn: &mut Conn, names: &[&str]) -> Result<Index> {
     Ok(index_from(rows))
 }
 
-fn index_from(rows: Vec<IndexRow>) -> Index {
+fn index_from(mut rows: Vec<IndexRow>) -> Index {
+    rows.sort_by(|a, b| a.place().cmp(&b.place()));
     let mut index = Index::default();
-    for (id, code, barcode, pool, pack_size, category, counted, pool_code) in rows {
-        let sold = Sold { pool: PoolId::trusted(pool), pack_size, category: category.clone(), counted };
-        let id = SkuId::trusted(id);
+    for row in rows {
+        let pool = PoolId::trusted(row.pool_id);
+        let category = row.category_id;
+        let sold = Sold { pool, pack_size: row.pack_size, category: category.clone(), counted: row.counted };
+        let id = SkuId::trusted(row.id);
         index.of_pool.entry(sold.pool.clone()).or_insert_with(|| (id.clone(), category));
-        index.by_pool.entry(pool_code).or_insert_with(|| (sold.clone(), id));
-        if !barcode.is_empty() {
-            index.by_barcode.entry(barcode).or_insert_with(|| sold.clone());
+        index.by_pool.entry(row.pool_code).or_insert_with(|| (sold.clone(), id));
+        if !row.barcode.is_empty() {
+            let first = index.by_barcode.entry(row.barcode.clone()).or_insert_with(|| sold.clone());
+            if row.active && first.pool != sold.pool {
+                index.ambiguous.insert(row.barcode);
+            }
         }
-        index.by_code.insert(code, sold);
+        index.by_code.insert(row.code, sold);
     }
+    index.by_barcode.retain(|barcode, _| !index.ambiguous.contains(barcode));
     index
 }
 
@@ -287,10 +319,10 @@ pub struct PoolSku {
     pub category: domain::ids::CategoryId,
 }
 
-/// All SKUs by the pool that they are sold from; the smallest pack, which
-/// stands for the pool, first.
+/// All SKUs by the pool that they are sold from; first the one that stands for the
+/// pool: on sale, and the smallest pack.
 pub async fn pool_skus(conn: &mut Conn) -> Result<Vec<PoolSku>> {
-    let sql = "SELECT pool_id, id, category_id FROM sku ORDER BY pool_id, pack_size, code LIMIT 1000000";
+    let sql = "SELECT pool_id, id, category_id FROM sku ORDER BY pool_id, active DESC, pack_size, code LIMIT 1000000";
     let rows: Vec<(String, String, String)> = conn.all(sql, &[]).await?;
     let sku = |(pool, sku, category)| PoolSku {
         pool: PoolId::trusted(pool),
@@ -300,9 +332,10 @@ pub async fn pool_skus(conn: &mut Conn) -> Result<Vec<PoolSku>> {
     Ok(rows.into_iter().map(sku).collect())
 }
 
-/// The SKUs that are sold from one pool, the smallest pack first.
+/// The SKUs that are sold from one pool, in the same order.
 pub async fn skus_of_pool(conn: &mut Conn, pool: &PoolId) -> Result<Vec<PoolSku>> {
-    let sql = "SELECT pool_id, id, category_id FROM sku WHERE pool_id = $1 ORDER BY pack_size, code LIMIT 100";
+    let sql = "SELECT pool_id, id, category_id FROM sku WHERE pool_id = $1
+        ORDER BY active DESC, pack_size, code LIMIT 100";
     let rows: Vec<(String, String, String)> = conn.all(sql, vals![pool]).await?;
     let sku = |(pool, sku, category)| PoolSku {
         pool: PoolId::trusted(pool),

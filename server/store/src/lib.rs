@@ -47,7 +47,7 @@ pub mod tokens;
 
 pub use conn::{Conn, Val};
 pub use error::Error;
-pub use writer::{Answers, Changes, Lane, Store, StoreConfig, Together, Unit, UnitError};
+pub use writer::{Answers, Changes, Lane, Schema, Store, StoreConfig, Together, Unit, UnitError};
 
 /// What the functions of this crate answer.
 pub type Result<T> = std::result::Result<T, Error>;

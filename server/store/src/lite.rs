@@ -302,6 +302,18 @@ impl Lite {
     }
 }
 
+/// The newest migration that a file's schema has, if the file is a shop's. Changes nothing.
+pub(crate) fn newest_migration(path: &Path) -> Result<Option<i64>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    if number("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(number("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success")?))
+}
+
 /// Binds parameters, the first of them to the number `first`.
 fn bind(statement: &mut CachedStatement<'_>, first: usize, vals: &[Val<'_>]) -> Result<()> {
     for (no, val) in (first..).zip(vals) {

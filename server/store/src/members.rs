@@ -120,48 +120,66 @@ pub struct CodeRow {
     pub sent_at: i64,
 }
 
-/// The code sent to a phone.
-pub async fn sign_in_code(conn: &mut Conn, phone: &str) -> Result<Option<CodeRow>> {
-    conn.opt("SELECT code, expires_at, tries_left, sent_at FROM sign_in_code WHERE phone = $1", vals![phone]).await
+/// The code sent to a phone for who asked for it.
+pub async fn sign_in_code(conn: &mut Conn, phone: &str, asker: &str) -> Result<Option<CodeRow>> {
+    let sql = "SELECT code, expires_at, tries_left, sent_at FROM sign_in_code WHERE phone = $1 AND asker = $2";
+    conn.opt(sql, vals![phone, asker]).await
 }
 
-/// Writes the code sent to a phone over one that was not sent within `pause_ms`;
-/// `false` if another server sent one meanwhile. One that seems to be sent
-/// later than that from now was sent before the clock went back.
-pub async fn put_sign_in_code(conn: &mut Conn, phone: &str, row: &CodeRow, pause_ms: i64) -> Result<bool> {
-    let written = conn
+/// The codes sent to a phone, for whoever asked: the last hundred of them, newest first.
+pub async fn sign_in_codes(conn: &mut Conn, phone: &str) -> Result<Vec<CodeRow>> {
+    let sql = "SELECT code, expires_at, tries_left, sent_at FROM sign_in_code WHERE phone = $1 \
+               ORDER BY sent_at DESC LIMIT 100";
+    conn.all(sql, vals![phone]).await
+}
+
+/// Writes the code sent to a phone for who asked, over an earlier one for the same.
+pub async fn put_sign_in_code(conn: &mut Conn, phone: &str, asker: &str, row: &CodeRow) -> Result<()> {
+    conn.exec(
+        "INSERT INTO sign_in_code (phone, asker, code, expires_at, tries_left, sent_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (phone, asker) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at,
+             tries_left = excluded.tries_left, sent_at = excluded.sent_at",
+        vals![phone, asker, &row.code, row.expires_at, row.tries_left, row.sent_at],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes one try of the code sent to a phone for who asked, and tells its digest;
+/// nothing if there is none that still lives and bears one.
+pub async fn spend_try(conn: &mut Conn, phone: &str, asker: &str, now: Millis) -> Result<Option<String>> {
+    let sql = "UPDATE sign_in_code SET tries_left = tries_left - 1 \
+               WHERE phone = $1 AND asker = $2 AND tries_left > 0 AND expires_at > $3 RETURNING code";
+    let row: Option<(String,)> = conn.opt(sql, vals![phone, asker, now]).await?;
+    Ok(row.map(|(code,)| code))
+}
+
+/// Ends a code: it was used.
+pub async fn end_sign_in_code(conn: &mut Conn, phone: &str, asker: &str) -> Result<()> {
+    conn.exec("DELETE FROM sign_in_code WHERE phone = $1 AND asker = $2", vals![phone, asker]).await?;
+    Ok(())
+}
+
+/// When the last code went to a phone, for whoever asked.
+pub async fn code_sent(conn: &mut Conn, phone: &str) -> Result<Option<Millis>> {
+    let sql = "SELECT starts_at FROM rate WHERE scope = 'code_sent' AND subject = $1";
+    let row: Option<(i64,)> = conn.opt(sql, vals![phone]).await?;
+    Ok(row.map(|(at,)| Millis(at)))
+}
+
+/// Notes that a code goes to a phone now; `false` if another server sent one
+/// within `pause_ms`. One that seems to be sent later than that from now was
+/// sent before the clock went back.
+pub async fn note_code_sent(conn: &mut Conn, phone: &str, now: Millis, pause_ms: i64) -> Result<bool> {
+    let noted = conn
         .exec(
-            "INSERT INTO sign_in_code (phone, code, expires_at, tries_left, sent_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (phone) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at,
-                 tries_left = excluded.tries_left, sent_at = excluded.sent_at
-                WHERE sign_in_code.sent_at <= $6 OR sign_in_code.sent_at > $7",
-            vals![
-                phone,
-                &row.code,
-                row.expires_at,
-                row.tries_left,
-                row.sent_at,
-                row.sent_at - pause_ms,
-                row.sent_at + pause_ms
-            ],
+            "INSERT INTO rate (scope, subject, starts_at, count) VALUES ('code_sent', $1, $2, 1)
+             ON CONFLICT (scope, subject) DO UPDATE SET starts_at = excluded.starts_at
+                WHERE rate.starts_at <= $3 OR rate.starts_at > $4",
+            vals![phone, now, now.plus(-pause_ms), now.plus(pause_ms)],
         )
         .await?;
-    Ok(written == 1)
-}
-
-/// Takes one try of a code that still has one; `false` if it has none.
-pub async fn spend_try(conn: &mut Conn, phone: &str) -> Result<bool> {
-    let spent = conn
-        .exec("UPDATE sign_in_code SET tries_left = tries_left - 1 WHERE phone = $1 AND tries_left > 0", vals![phone])
-        .await?;
-    Ok(spent == 1)
-}
-
-/// Ends a code: it was used. The row stays, so that the time between two sends holds.
-pub async fn end_sign_in_code(conn: &mut Conn, phone: &str) -> Result<()> {
-    conn.exec("UPDATE sign_in_code SET code = '', tries_left = 0, expires_at = 0 WHERE phone = $1", vals![phone])
-        .await?;
-    Ok(())
+    Ok(noted == 1)
 }
 
 /// Counts a try of `subject` in the window that runs (or opens one); how many
@@ -187,11 +205,25 @@ pub async fn count_try(
     Ok((row.0, Millis(row.1)))
 }
 
-/// Removes codes and counters that are of no more use; how many rows.
-pub async fn delete_stale(conn: &mut Conn, before: Millis) -> Result<u64> {
-    let codes = conn.exec("DELETE FROM sign_in_code WHERE sent_at <= $1", vals![before]).await?;
-    let rates = conn.exec("DELETE FROM rate WHERE starts_at <= $1", vals![before]).await?;
-    Ok(codes + rates)
+/// Gives a counted try of `subject` back.
+pub async fn uncount(conn: &mut Conn, scope: &str, subject: &str) -> Result<()> {
+    let sql = "UPDATE rate SET count = count - 1 WHERE scope = $1 AND subject = $2 AND count > 0";
+    conn.exec(sql, vals![scope, subject]).await?;
+    Ok(())
+}
+
+/// Removes at most `limit` codes that were sent by a time; how many.
+pub async fn delete_codes(conn: &mut Conn, before: Millis, limit: i64) -> Result<u64> {
+    let sql = "DELETE FROM sign_in_code WHERE sent_at <= $1 AND (phone, asker) IN \
+               (SELECT phone, asker FROM sign_in_code WHERE sent_at <= $1 ORDER BY sent_at LIMIT $2)";
+    conn.exec(sql, vals![before, limit]).await
+}
+
+/// Removes at most `limit` counters whose windows began by a time; how many.
+pub async fn delete_counters(conn: &mut Conn, before: Millis, limit: i64) -> Result<u64> {
+    let sql = "DELETE FROM rate WHERE starts_at <= $1 AND (scope, subject) IN \
+               (SELECT scope, subject FROM rate WHERE starts_at <= $1 ORDER BY starts_at LIMIT $2)";
+    conn.exec(sql, vals![before, limit]).await
 }
 
 /// An address.

@@ -52,11 +52,13 @@ const ASK: Duration = Duration::from_millis(250);
 /// Where the mark stands up to which rows were deleted.
 const TRIMMED: &str = "news.trimmed";
 
-/// What a row says, each pool once.
+/// What a row says, each pool and store once.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Row {
     #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
     stock: BTreeMap<StoreId, BTreeSet<PoolId>>,
+    #[serde(rename = "t", default, skip_serializing_if = "BTreeSet::is_empty")]
+    stores: BTreeSet<StoreId>,
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     orders: Vec<(MemberId, OrderId, String)>,
     #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
@@ -67,7 +69,12 @@ struct Row {
 
 impl Row {
     fn of(touched: &Touched) -> Self {
-        let mut row = Self { orders: touched.orders.clone(), catalogue: touched.catalogue, ..Self::default() };
+        let mut row = Self {
+            stores: touched.stores.iter().cloned().collect(),
+            orders: touched.orders.clone(),
+            catalogue: touched.catalogue,
+            ..Self::default()
+        };
         let mut pools = 0;
         for (store, pool) in &touched.stock {
             pools += usize::from(row.stock.entry(store.clone()).or_default().insert(pool.clone()));
@@ -83,6 +90,7 @@ impl Row {
         for (store, pools) in self.stock {
             touched.stock.extend(pools.into_iter().map(|pool| (store.clone(), pool)));
         }
+        touched.stores.extend(self.stores);
         touched.orders.extend(self.orders);
         touched.catalogue |= self.catalogue || self.everything;
         touched.everything |= self.everything;
@@ -449,5 +457,17 @@ mod tests {
         assert_eq!(heard.stock, std::slice::from_ref(&pair));
         touched.stock = (0..=MOST_POOLS).map(|n| (pair.0.clone(), PoolId::trusted(n.to_string()))).collect();
         assert!(Row::of(&touched).everything);
+    }
+
+    #[test]
+    fn a_row_names_each_store_that_is_shown_otherwise_once() {
+        let store = StoreId::trusted("s");
+        let touched = Touched { stores: vec![store.clone(), store.clone()], ..Touched::default() };
+        assert!(!touched.is_empty());
+        let json = serde_json::to_string(&Row::of(&touched)).expect("JSON");
+        assert_eq!(json, r#"{"t":["s"]}"#);
+        let mut heard = Touched::default();
+        serde_json::from_str::<Row>(&json).expect("a row").add_to(&mut heard);
+        assert_eq!(heard, Touched { stores: vec![store], ..Touched::default() });
     }
 }

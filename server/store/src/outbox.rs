@@ -128,6 +128,12 @@ pub async fn claim_job(
     Ok(conn.exec(sql, vals).await? == 1)
 }
 
+/// Renews who has a job in hand up to `until`, though that time ran out. False if another has taken it.
+pub async fn renew_job(conn: &mut Conn, name: &str, owner: &str, until: Millis) -> Result<bool> {
+    let sql = "UPDATE job SET until_at = $3 WHERE name = $1 AND owner = $2";
+    Ok(conn.exec(sql, vals![name, owner, until]).await? == 1)
+}
+
 /// Gives a job back: done at this time, or (`None`) to be tried again from `again` on.
 pub async fn end_job(conn: &mut Conn, name: &str, owner: &str, done: Option<Millis>, again: Millis) -> Result<()> {
     let sql = "UPDATE job SET done_at = COALESCE($3, done_at), until_at = CASE WHEN $5 THEN 0 ELSE $4 END \

@@ -116,7 +116,7 @@ pub async fn by_trade_no(conn: &mut Conn, trade_no: &str) -> Result<Option<Payme
     conn.opt(sql, vals![trade_no]).await
 }
 
-/// The payments of an order, the newest first.
+/// The payments of an order, the newest hundred first.
 pub async fn of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Vec<PaymentRow>> {
     let sql = concat!(
         "SELECT ",
@@ -124,6 +124,23 @@ pub async fn of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Resu
         " FROM payment WHERE store_id = $1 AND order_id = $2 ORDER BY created_at DESC, id DESC LIMIT 100"
     );
     conn.all(sql, vals![store, order]).await
+}
+
+/// The payments of an order that were made, the newest first.
+pub async fn made_of_order(conn: &mut Conn, store: &StoreId, order: &OrderId) -> Result<Vec<PaymentRow>> {
+    let sql = concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payment WHERE store_id = $1 AND order_id = $2 AND state = 'paid' \
+         ORDER BY created_at DESC, id DESC LIMIT 100"
+    );
+    conn.all(sql, vals![store, order]).await
+}
+
+/// The payment that a refund goes back to.
+pub async fn of_refund(conn: &mut Conn, refund: &RefundRow) -> Result<Option<PaymentRow>> {
+    let sql = concat!("SELECT ", payment_columns!(), " FROM payment WHERE store_id = $1 AND order_id = $2 AND id = $3");
+    conn.opt(sql, vals![&refund.store_id, &refund.order_id, &refund.payment_id]).await
 }
 
 /// The payments of these numbers at the channel.
@@ -278,6 +295,13 @@ pub async fn log_callbacks(conn: &mut Conn, logs: &[CallbackLog<'_>]) -> Result<
     let head = "INSERT INTO callback_log (id, channel, at, verdict, trade_no, body)";
     conn.insert(head, 6, &vals, "").await?;
     Ok(())
+}
+
+/// Removes at most `limit` callbacks that came by a time and were of no payment of ours; how many.
+pub async fn delete_odd_callbacks(conn: &mut Conn, before: Millis, limit: i64) -> Result<u64> {
+    let sql = "DELETE FROM callback_log WHERE id IN (SELECT id FROM callback_log \
+               WHERE verdict IN ('bad_signature', 'unknown') AND at <= $1 ORDER BY at LIMIT $2)";
+    conn.exec(sql, vals![before, limit]).await
 }
 
 /// What was made of the callbacks of a payment, oldest first.

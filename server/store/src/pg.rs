@@ -20,11 +20,21 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) struct Pg {
     conn: Option<PoolConnection<Postgres>>,
     owes: bool,
+    /// Waits for as long as it takes, and does not go back to its pool.
+    patient: bool,
 }
 
 impl Pg {
     pub(crate) fn new(conn: PoolConnection<Postgres>) -> Self {
-        Self { conn: Some(conn), owes: false }
+        Self { conn: Some(conn), owes: false, patient: false }
+    }
+
+    /// For statements that may take any time, which PostgreSQL does not end either.
+    pub(crate) async fn patient(conn: PoolConnection<Postgres>) -> Result<Self> {
+        let mut own = Self::new(conn);
+        own.ask(async |c| sqlx::query("SET statement_timeout = 0").execute(c).await).await?;
+        own.patient = true;
+        Ok(own)
     }
 
     /// What it answers to what `ask` sends.
@@ -34,7 +44,7 @@ impl Pg {
     pub(crate) async fn ask<T>(&mut self, ask: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T> {
         let Some(conn) = self.conn.as_mut() else { return Err(Error::Unavailable("it is closed".to_owned())) };
         self.owes = true;
-        let answer = timeout(DEADLINE, ask(conn)).await;
+        let answer = if self.patient { Ok(ask(conn).await) } else { timeout(DEADLINE, ask(conn)).await };
         let answer = answer.map_err(|_| Error::Unavailable("it does not answer".to_owned()))?;
         self.owes = false;
         Ok(answer?)
@@ -52,7 +62,10 @@ impl Pg {
 
 impl Drop for Pg {
     fn drop(&mut self) {
-        let Some(mut conn) = self.conn.take().filter(|_| self.owes) else { return };
+        let Some(mut conn) = self.conn.take().filter(|_| self.owes || self.patient) else { return };
+        if self.patient {
+            return conn.close_on_drop();
+        }
         let Ok(runtime) = Handle::try_current() else { return conn.close_on_drop() };
         runtime.spawn(async move {
             if !matches!(timeout(GOODBYE, conn.ping()).await, Ok(Ok(()))) {

@@ -166,7 +166,9 @@ pub async fn message(conn: &mut Conn, phone: &str) -> Result<Option<String>> {
     Ok(row.map(|(code,)| code))
 }
 
-/// Removes messages from before a time; how many.
-pub async fn delete_messages(conn: &mut Conn, before: Millis) -> Result<u64> {
-    conn.exec("DELETE FROM sandbox_message WHERE at <= $1", vals![before]).await
+/// Removes at most `limit` messages that were delivered by a time; how many.
+pub async fn delete_messages(conn: &mut Conn, before: Millis, limit: i64) -> Result<u64> {
+    let sql = "DELETE FROM sandbox_message WHERE phone IN \
+               (SELECT phone FROM sandbox_message WHERE at <= $1 ORDER BY at LIMIT $2)";
+    conn.exec(sql, vals![before, limit]).await
 }

@@ -22,9 +22,11 @@ use crate::pg::Pg;
 use crate::{Error, Result};
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
+use std::cmp::Ordering as Order;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -73,6 +75,32 @@ impl StoreConfig {
     /// The usual settings for a database.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), read_connections: 8, lanes: 4, queue: 4096, schema: None }
+    }
+}
+
+/// How the schema in a database stands to the one that this program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// There is none, or no database at all.
+    Missing,
+    /// It lacks migrations.
+    Older,
+    /// It is the same.
+    Current,
+    /// It has migrations that this program does not know.
+    Newer,
+}
+
+impl Schema {
+    /// Of a database whose newest migration is this one.
+    fn of(newest: Option<i64>, kind: Kind) -> Self {
+        let known = migrations(kind).iter().map(|migration| migration.version).max().unwrap_or(0);
+        match newest.map(|newest| newest.cmp(&known)) {
+            None => Self::Missing,
+            Some(Order::Less) => Self::Older,
+            Some(Order::Equal) => Self::Current,
+            Some(Order::Greater) => Self::Newer,
+        }
     }
 }
 
@@ -187,6 +215,27 @@ impl Store {
         Ok(Self { pools, lanes: Arc::new(senders), changes, news, statements, ends })
     }
 
+    /// How the schema of a database stands, which is not opened for that, nor made or changed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Sql`] if it cannot be read.
+    pub async fn schema(config: &StoreConfig) -> Result<Schema> {
+        if config.url.starts_with("postgres") {
+            let mut own = PgConnection::connect_with(&postgres_options(config)?).await?;
+            let sql = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+            let is_there: bool = sqlx::query_scalar(sql).fetch_one(&mut own).await?;
+            let sql = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
+            let newest: Option<i64> =
+                if is_there { Some(sqlx::query_scalar(sql).fetch_one(&mut own).await?) } else { None };
+            own.close().await?;
+            return Ok(Schema::of(newest, Kind::Postgres));
+        }
+        let options = SqliteConnectOptions::from_str(&config.url)?;
+        let path = options.get_filename();
+        let newest = if path.try_exists().unwrap_or(true) { lite::newest_migration(path)? } else { None };
+        Ok(Schema::of(newest, Kind::Sqlite))
+    }
+
     /// Brings the schema up to date.
     ///
     /// # Errors
@@ -196,7 +245,7 @@ impl Store {
             Pools::Sqlite { write, .. } => {
                 let options = SqliteConnectOptions::new().filename(write.path()).disable_statement_logging();
                 let mut own = SqliteConnection::connect_with(&options).await?;
-                sqlx::migrate!("./migrations/sqlite").run(&mut own).await?;
+                migrations(Kind::Sqlite).run(&mut own).await?;
                 own.close().await?;
             }
             Pools::Postgres { write, .. } => {
@@ -204,7 +253,7 @@ impl Store {
                 let options = write.connect_options().as_ref().clone();
                 let options = options.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
                 let mut own = PgConnection::connect_with(&options).await?;
-                sqlx::migrate!("./migrations/postgres").run(&mut own).await?;
+                migrations(Kind::Postgres).run(&mut own).await?;
                 own.close().await?;
             }
         }
@@ -227,6 +276,19 @@ impl Store {
         let inner = match &self.pools {
             Pools::Sqlite { read, .. } => Inner::Sqlite(read.acquire().await?),
             Pools::Postgres { read, .. } => Inner::Postgres(Pg::new(read.acquire().await?)),
+        };
+        Ok(Conn::new(inner, Arc::clone(&self.statements)))
+    }
+
+    /// A connection for reading all there is, which nobody waits for: no statement is
+    /// ended for taking long.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_at_leisure(&self) -> Result<Conn> {
+        let inner = match &self.pools {
+            Pools::Sqlite { read, .. } => Inner::Sqlite(read.acquire().await?),
+            Pools::Postgres { read, .. } => Inner::Postgres(Pg::patient(read.acquire().await?).await?),
         };
         Ok(Conn::new(inner, Arc::clone(&self.statements)))
     }
@@ -357,7 +419,16 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Pools> {
     Ok(Pools::Sqlite { read, write, readers })
 }
 
-async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
+/// All migrations of a database.
+fn migrations(kind: Kind) -> Migrator {
+    match kind {
+        Kind::Sqlite => sqlx::migrate!("./migrations/sqlite"),
+        Kind::Postgres => sqlx::migrate!("./migrations/postgres"),
+    }
+}
+
+/// What connections to PostgreSQL are set to.
+fn postgres_options(config: &StoreConfig) -> Result<PgConnectOptions> {
     let mut options = PgConnectOptions::from_str(&config.url)?.options([
         ("statement_timeout", "30s"),
         ("lock_timeout", "10s"),
@@ -374,7 +445,11 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
     if let Some(schema) = &config.schema {
         options = options.options([("search_path", schema)]);
     }
-    options = options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging();
+    Ok(options.statement_cache_capacity(STATEMENTS_KEPT).disable_statement_logging())
+}
+
+async fn open_postgres(config: &StoreConfig) -> Result<Pools> {
+    let options = postgres_options(config)?;
     let timeout = Duration::from_secs(10);
     let lanes = u32::try_from(config.lanes.max(1)).unwrap_or(4);
     let write = PgPoolOptions::new().max_connections(lanes).acquire_timeout(timeout);

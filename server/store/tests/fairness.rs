@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::{Error, Lane, Store, StoreConfig, vals};
 use tokio::sync::Notify;
 
@@ -102,10 +102,10 @@ store::on_both! {
         while small.waiting() < 3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let asked = Instant::now();
+        // The lane is held until the gate opens: who is answered before that did not wait for it.
         let refused = checkout(&small, "one too many".to_owned()).await;
         assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
-        assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
+        assert_eq!(small.waiting(), 3, "those who wait still do");
         gate.notify_one();
         assert!(held.await.expect("no panic").is_ok());
         for unit in waiting {

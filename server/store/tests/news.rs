@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use domain::ids::{MemberId, OrderId, PoolId, StoreId};
+use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use store::conn::Kind;
 use store::testing::TestStore;
 use store::{Changes, Conn, Error, Lane, Store};
 
@@ -33,6 +35,7 @@ async fn hear(changes: &mut Changes, wanted: &[&str]) -> BTreeSet<String> {
         while !wanted.iter().all(|pool| heard.contains(*pool)) {
             let touched = changes.recv().await.unwrap();
             heard.extend(touched.stock.iter().map(|(_, pool)| pool.as_str().to_owned()));
+            heard.extend(touched.stores.iter().map(|store| store.as_str().to_owned()));
             if touched.everything {
                 heard.insert("everything".to_owned());
                 return;
@@ -45,6 +48,22 @@ async fn hear(changes: &mut Changes, wanted: &[&str]) -> BTreeSet<String> {
 
 async fn second(store: &TestStore) -> Store {
     Store::open(&store.config).await.unwrap()
+}
+
+/// Puts so many rows of news down in one transaction, so that nobody sees some of them
+/// before the others, nor before what else is done in it.
+async fn put_news(conn: &mut Conn, rows: u32) -> store::Result<u64> {
+    let (first, now) = match conn.kind() {
+        Kind::Sqlite => ("(SELECT COALESCE(MAX(seq), 0) + 1 FROM news)", "CAST(unixepoch('subsec') * 1000 AS BIGINT)"),
+        Kind::Postgres => {
+            ("CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)", "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)")
+        }
+    };
+    let sql = format!(
+        "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {rows})
+         INSERT INTO news (seq, origin, touched, at) SELECT {first} + n, 'by hand', '{{}}', {now} FROM c"
+    );
+    conn.exec(AssertSqlSafe(sql), &[]).await
 }
 
 store::on_both! {
@@ -60,6 +79,7 @@ store::on_both! {
                 Box::pin(async move {
                     conn.touch_order(&MemberId::trusted("m"), &OrderId::trusted("o"), "8F3K-2M9Q");
                     conn.touch_catalogue();
+                    conn.touch_store(&StoreId::trusted("s2"));
                     Ok::<_, Error>(())
                 })
             })
@@ -68,6 +88,7 @@ store::on_both! {
         other.close().await;
         let told = tokio::time::timeout(IN_TIME, changes.recv()).await.unwrap().unwrap();
         assert_eq!(told.orders[0].2, "8F3K-2M9Q");
+        assert_eq!(told.stores, [StoreId::trusted("s2")]);
         assert!(told.catalogue && !told.everything);
         store.close().await;
     }
@@ -80,6 +101,7 @@ store::on_both! {
             .write(Lane::Store("s1"), (), |conn: &mut Conn, ()| {
                 Box::pin(async move {
                     conn.touch_stock(&StoreId::trusted("s1"), &PoolId::trusted("undone"));
+                    conn.touch_store(&StoreId::trusted("undone"));
                     Err::<(), _>(Error::Busy)
                 })
             })
@@ -110,7 +132,7 @@ store::on_both! {
         store.close().await;
     }
 
-    async fn old_news_go_and_who_missed_them_looks_at_everything(store: TestStore) {
+    async fn old_news_go_and_later_ones_stay(store: TestStore) {
         let other = second(&store).await;
         touch(&other, "s1", &["a"]).await;
         store
@@ -122,6 +144,40 @@ store::on_both! {
         touch(&other, "s1", &["b"]).await;
         assert_eq!(store.trim_news().await.unwrap(), 1, "the old row only");
         assert_eq!(store.trim_news().await.unwrap(), 0);
+        other.close().await;
+        store.close().await;
+    }
+
+    async fn who_missed_news_that_are_gone_looks_at_everything(store: TestStore) {
+        store.listen().await.unwrap();
+        let mut changes = store.changes();
+        let other = second(&store).await;
+        // News come, grow old and go before the listener can look.
+        let gone: store::Result<u64> = other
+            .write(Lane::Background, (), |conn: &mut Conn, ()| {
+                Box::pin(async move {
+                    put_news(conn, 2).await?;
+                    conn.exec("UPDATE news SET at = 0 WHERE seq = (SELECT MIN(seq) FROM news)", &[]).await?;
+                    store::news::trim(conn).await
+                })
+            })
+            .await;
+        assert_eq!(gone.unwrap(), 1, "the old row only");
+        assert!(hear(&mut changes, &["never"]).await.contains("everything"));
+        other.close().await;
+        store.close().await;
+    }
+
+    async fn of_more_news_than_can_be_read_everything_may_have_changed(store: TestStore) {
+        store.listen().await.unwrap();
+        let mut changes = store.changes();
+        let other = second(&store).await;
+        // Many more than that: the numbers of other tests' transactions may fall among theirs.
+        let put: store::Result<u64> = other
+            .write(Lane::Background, (), |conn: &mut Conn, ()| Box::pin(async move { put_news(conn, 5_000).await }))
+            .await;
+        assert_eq!(put.unwrap(), 5_000);
+        assert!(hear(&mut changes, &["never"]).await.contains("everything"));
         other.close().await;
         store.close().await;
     }

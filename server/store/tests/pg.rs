@@ -20,3 +20,18 @@ async fn who_goes_away_in_the_middle_of_a_statement_frees_the_connection() {
     drop(conn);
     store.close().await;
 }
+
+#[tokio::test]
+async fn who_reads_at_leisure_is_not_ended_and_nobody_else_is_spared() {
+    let Some(store) = store::testing::postgres().await else { return };
+    let sql = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
+    let mut conn = store.read_at_leisure().await.expect("a connection");
+    let (limit,): (String,) = conn.one(sql, vals![]).await.expect("a setting");
+    assert_eq!(limit, "0");
+    drop(conn);
+    for _ in 0..4 {
+        let mut conn = store.read().await.expect("a connection");
+        let (limit,): (String,) = conn.one(sql, vals![]).await.expect("a setting");
+        assert_eq!(limit, "30000");
+    }
+}

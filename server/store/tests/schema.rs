@@ -1,7 +1,8 @@
-//! The two databases have the same tables with the same columns.
+//! The two databases have the same tables with the same columns; how a schema stands
+//! to the program is told without a change.
 
 use std::collections::BTreeSet;
-use store::Store;
+use store::{Lane, Schema, Store, StoreConfig};
 
 type Column = (String, String, bool);
 
@@ -47,4 +48,36 @@ fn both_databases_have_the_same_migrations() {
             .collect()
     };
     assert_eq!(names("sqlite"), names("postgres"));
+}
+
+async fn change(store: &Store, sql: &'static str) {
+    let work = store.write(Lane::Background, (), move |conn, ()| Box::pin(async move { conn.exec(sql, &[]).await }));
+    work.await.expect("changed");
+}
+
+store::on_both! {
+    async fn a_schema_is_as_old_as_its_newest_migration(store: TestStore) {
+        let stands = async || Store::schema(&store.config).await.expect("a look");
+        assert_eq!(stands().await, Schema::Current);
+        change(&store, "UPDATE _sqlx_migrations SET version = version + 1000
+                        WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").await;
+        assert_eq!(stands().await, Schema::Newer);
+        change(&store, "DELETE FROM _sqlx_migrations WHERE version > 1000").await;
+        assert_eq!(stands().await, Schema::Older);
+        change(&store, "ALTER TABLE _sqlx_migrations RENAME TO other").await;
+        assert_eq!(stands().await, Schema::Missing);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shop.sqlite");
+    let config = StoreConfig::new(format!("sqlite://{}", file.display()));
+    assert_eq!(Store::schema(&config).await.expect("a look"), Schema::Missing);
+    assert!(!file.exists());
+    // Nor is an empty one taken for a shop, or written to.
+    std::fs::write(&file, "").expect("a file");
+    assert_eq!(Store::schema(&config).await.expect("a look"), Schema::Missing);
+    assert_eq!(std::fs::metadata(&file).expect("the file").len(), 0);
 }

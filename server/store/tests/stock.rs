@@ -5,14 +5,14 @@ use domain::availability::sellable_base;
 use domain::ids::{OrderId, PoolId, StoreId};
 use domain::safety::{Dms, Policy};
 use domain::stock::Kind;
-use domain::time::Day;
+use domain::time::{Day, HOUR_MS, MINUTE_MS, SECOND_MS};
 use domain::{Base, Fen, Millis};
 use store::stock::{
     Applied, Flow, Missing, PoolTerms, Short, Statement, Stock, apply_flows, apply_statements, levels, ran_out,
     reserve, set_terms, settle, short_pick,
 };
 use store::stores::StoreRecord;
-use store::{Error, Lane, Store, vals};
+use store::{Changes, Error, Lane, Store, vals};
 
 const NOW: Millis = Millis(1_800_000_000_000);
 
@@ -44,6 +44,7 @@ fn sale(name: &str, quantity: i64, at: Millis, key: &str) -> Flow {
         at,
         day: Day(20_000),
         promo: false,
+        counted_until: None,
         policy: Policy::default(),
         key: key.to_owned(),
     }
@@ -113,6 +114,14 @@ async fn level(store: &Store, name: &str) -> Stock {
 async fn numbers(store: &Store, name: &str) -> (i64, i64) {
     let level = level(store, name).await.level;
     (level.on_hand.0, level.reserved.0)
+}
+
+/// The tills report a sale at this time; did that touch the whole store?
+async fn touches_all(store: &Store, changes: &mut Changes, at: Millis) -> bool {
+    flows(store, vec![sale("rice", 1, at, &at.to_string())]).await;
+    let touched = changes.recv().await.expect("a commit");
+    assert_eq!(touched.stock, [(shop(), pool("rice"))]);
+    touched.stores.contains(&shop())
 }
 
 /// Every level is the sum of its movements.
@@ -258,6 +267,39 @@ store::on_both! {
         assert_eq!(ran_out(&mut conn, NOW, late).await.expect("counts"), vec![(shop(), pool("greens"))]);
         assert_eq!(ran_out(&mut conn, late, late.plus(1)).await.expect("counts"), vec![]);
         drop(conn);
+        prove(&store).await;
+    }
+
+    async fn what_is_counted_by_hand_is_opened_up_to_its_days_end(store: TestStore) {
+        open_store(&store).await;
+        let until = |ms: i64| Some(NOW.plus(ms));
+        let sold = Flow { counted_until: until(1_000), ..sale("greens", 1, NOW.plus(-20), "s1") };
+        let came = Flow { kind: Kind::Receipt, counted_until: until(2_000), ..sale("greens", 9, NOW.plus(-10), "r1") };
+        flows(&store, vec![came, sold]).await;
+        let stock = level(&store, "greens").await;
+        assert_eq!((stock.level.on_hand, stock.level.counted_until), (Base(8), until(2_000)), "the later one holds");
+        assert_eq!(sellable_base(&stock.level, NOW.plus(1_999)), Base(8));
+        assert_eq!(sellable_base(&stock.level, NOW.plus(2_000)), Base(0));
+        // What comes in later is no count.
+        let later = Flow { kind: Kind::Receipt, counted_until: until(9_000), ..sale("greens", 5, NOW, "r2") };
+        flows(&store, vec![later]).await;
+        assert_eq!(level(&store, "greens").await.level.counted_until, until(2_000));
+        prove(&store).await;
+    }
+
+    async fn tills_that_report_after_a_silence_touch_the_whole_store(store: TestStore) {
+        open_store(&store).await;
+        state(&store, vec![statement("rice", 90, NOW.plus(-5 * HOUR_MS), "a")]).await;
+        let stale = NOW.plus(-2 * HOUR_MS);
+        let mut changes = store.changes();
+        assert!(touches_all(&store, &mut changes, stale.plus(-20 * SECOND_MS)).await, "the first report");
+        let fresh = stale.plus(10 * SECOND_MS);
+        assert!(touches_all(&store, &mut changes, fresh).await, "what was known before was stale");
+        assert!(!touches_all(&store, &mut changes, fresh.plus(MINUTE_MS)).await, "no more than a minute");
+        assert!(!touches_all(&store, &mut changes, fresh.plus(1)).await, "that was known already");
+        let later = fresh.plus(2 * MINUTE_MS + 1);
+        assert!(touches_all(&store, &mut changes, later).await, "more than a minute");
+        assert_eq!(level(&store, "rice").await.level.as_of, later);
         prove(&store).await;
     }
 }

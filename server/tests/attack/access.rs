@@ -74,7 +74,7 @@ fn paths(router: &axum::Router) -> BTreeSet<String> {
 }
 
 /// A server over a fresh database, in this process.
-async fn server_of(folder: &std::path::Path) -> server::Server {
+pub async fn server_of(folder: &std::path::Path) -> server::Server {
     let config = server::config::Config { data: folder.to_owned(), ..server::config::Config::default() };
     let config =
         server::config::Config { database: format!("sqlite://{}", folder.join("shop.sqlite").display()), ..config };
@@ -89,6 +89,7 @@ async fn server_of(folder: &std::path::Path) -> server::Server {
         config,
         shop,
         draining: std::sync::atomic::AtomicBool::new(false),
+        readiness: server::operation::Readiness::default(),
         metrics: None,
         leptos: leptos::config::LeptosOptions::builder().output_name("zaijia").build(),
     })
@@ -178,6 +179,25 @@ async fn what_changes_something_is_not_done_by_a_link() {
         }
     }
     assert!(member.page("/me").await.contains("138****5001"), "still signed in");
+}
+
+/// The list of routes is compared by their paths; another method at one of them is found here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_answers_to_the_method_that_is_listed_and_to_no_other() {
+    let shop = Shop::demo(On::Sqlite).await.unwrap();
+    let servers = [shop.serve_with(&[("ZAIJIA_VISITOR_PER_SECOND", "0")])];
+    // Whoever may do most: it is the method that is refused.
+    let member = Shopper::sign_in(&servers, "13800005003").await;
+    let tokens = ["feed", "staff"].map(|role| (role, shop.say(&["token", "add", role, "--role", role])));
+    let routes = ROUTES.iter().map(|(method, route, may, path)| (*method, *route, *may, *path));
+    let by_get = BY_GET.iter().map(|path| ("GET", *path, May::Anyone, *path));
+    for (method, route, may, path) in routes.chain(by_get) {
+        let token = tokens.iter().find(|(role, _)| matches!(may, May::Token(roles) if roles.contains(role)));
+        let other = if method == "GET" { "POST" } else { "GET" };
+        let answer = ask(&member.client, other, &servers[0].at(path), token.map(|(_, token)| token.as_str())).await;
+        let refused = matches!(answer.status(), StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND);
+        assert!(refused, "{other} {route}: {answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,8 @@
 //! Hostile clients: what answers say to browsers, where redirects lead, how
 //! messages are bounded, and who is slow, large, or comes too often.
 
+use crate::access::server_of;
+use crate::shopper::{Shopper, goods};
 use crate::support::{On, Server, Shop, browser, form, post, script};
 use reqwest::{StatusCode, header};
 use std::time::Duration;
@@ -90,6 +92,94 @@ async fn every_answer_tells_browsers_what_they_must_not_do() {
         let answer = browser().get(server.at(path)).send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_copy_of_a_members_page_stays_in_the_browser() {
+    let shop = demo().await;
+    let servers = [shop.serve()];
+    let member = Shopper::sign_in(&servers, "13800007001").await;
+    let kept = async |client: &reqwest::Client, path: &str| {
+        let answer = client.get(servers[0].at(path)).header(header::ACCEPT, "text/html").send().await.unwrap();
+        answer.headers()[header::CACHE_CONTROL].to_str().unwrap().to_owned()
+    };
+    for path in ["/", "/p/DF001", "/settings"] {
+        assert_eq!(kept(&member.client, path).await, "no-store", "{path}");
+        assert_eq!(kept(&browser(), path).await, "private, no-cache", "{path} for a guest");
+    }
+    // The same for all who see it at these prices.
+    assert_eq!(kept(&member.client, "/c/dairy").await, "private, no-cache");
+}
+
+/// An answer to a browser: its status, whether it is a page, and its text.
+async fn shown(request: reqwest::RequestBuilder) -> (u16, bool, String) {
+    let answer = request.header("accept-language", "en").send().await.unwrap();
+    let kind = answer.headers().get(header::CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap());
+    let (status, html) = (answer.status().as_u16(), kind == "text/html; charset=utf-8");
+    assert!(status < 400 || !html || answer.headers()[header::CACHE_CONTROL] == "no-store", "{answer:?}");
+    (status, html, answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_is_shown_a_page_whatever_goes_wrong() {
+    let shop = demo().await;
+    let server = shop.serve_with(&[("ZAIJIA_REQUEST_S", "2")]);
+    let (name, kind, body) = form(&[("lang", "en")]);
+    let (_, _, large) = form(&[("lang", &"x".repeat(100_000))]);
+    let sent = |body: String| browser().post(server.at("/api/settings/lang")).header(&name, kind).body(body);
+    for (request, status, words) in [
+        (browser().get(server.at("/p/%00")), 422, "Please check what you entered."),
+        (browser().get(server.at("/api/no/such")), 404, "There is no such thing here."),
+        (browser().get(server.at("/api/basket/add")), 405, "There is no such thing here."),
+        (sent(body).header("sec-fetch-site", "cross-site"), 403, "You are not allowed to do this."),
+        (sent(large), 413, "Too large: at most 64 KiB."),
+    ] {
+        let (said, html, text) = shown(request).await;
+        assert!(said == status && html && text.contains(words), "{status}: {said} {text}");
+        assert!(text.contains("lang=\"en\"") && text.contains("href=\"/\""), "{text}");
+    }
+    // What comes too late: the head says more than is sent.
+    let late = "POST /api/settings/lang HTTP/1.1\r\nhost: x\r\naccept: text/html\r\naccept-language: en\r\n\
+                referer: http://x/settings\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                content-length: 100\r\n\r\nlang=en";
+    let said = say(&server, late.as_bytes()).await;
+    assert!(statuses(&said) == ["503"] && said.contains("The shop cannot be reached just now."), "{said}");
+    assert!(said.contains("href=\"/settings\""), "back to the page of the form: {said}");
+    // No body where none is asked for; and scripts and tills get what they read.
+    let (status, html, text) = shown(browser().head(server.at("/p/%00"))).await;
+    assert_eq!((status, html, text.as_str()), (422, true, ""));
+    for request in [script().get(server.at("/api/no/such")), browser().get(server.at("/api/v1/why"))] {
+        let (_, html, text) = shown(request).await;
+        assert!(!html && text.starts_with("{\"code\":"), "{text}");
+    }
+    let few = shop.serve_with(&[("ZAIJIA_ADDRESS_PER_SECOND", "1")]);
+    let mut limited = None;
+    for _ in 0..20 {
+        let (status, html, text) = shown(browser().get(few.at("/about"))).await;
+        if status == 429 {
+            limited = Some((html, text));
+            break;
+        }
+    }
+    let (html, text) = limited.expect("a refusal");
+    assert!(html && text.contains("Too many tries.") && text.contains("href=\"/about\""), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_form_is_answered_by_a_page_while_the_database_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = server_of(folder.path()).await;
+    let store = parts.shop.store().clone();
+    let router = server::router::router(parts);
+    store.close().await;
+    let (_, kind, body) = form(&[("lang", "en")]);
+    let request = axum::http::Request::post("/api/settings/lang").header("content-type", kind);
+    let request = request.header("accept", "text/html").body(axum::body::Body::from(body)).unwrap();
+    let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    let page = axum::body::to_bytes(answer.into_body(), 64 * 1024).await.unwrap();
+    assert!(std::str::from_utf8(&page).unwrap().contains("lang=\"zh-CN\""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -312,6 +402,55 @@ async fn what_is_too_large_or_no_request_is_refused() {
     assert!(answer.status().is_client_error(), "{answer:?}");
     drop(server);
     assert_eq!(shop.say(&["check"]), "the books are right");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_token_or_is_no_channel_sends_no_large_body() {
+    let shop = demo().await;
+    let server = shop.serve();
+    // Who waits for the rest of a body says nothing for longer than this test waits.
+    let begun = async |path: &str, lines: &str, body: &str| {
+        let mut stream = connect(&server).await;
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n{lines}\r\n{body}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut said = [0; 12];
+        tokio::time::timeout(IN_TIME, stream.read_exact(&mut said)).await.expect("an answer").unwrap();
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let kind = "content-type: application/json\r\n";
+    let wrong = "content-type: application/json\r\nauthorization: Bearer zj_0000\r\n";
+    for lines in [kind, wrong] {
+        assert_eq!(begun("/api/v1/feed/sales", lines, "").await, "HTTP/1.1 401", "{lines}");
+    }
+    let large = "x".repeat(16 * 1024 + 1);
+    assert_eq!(begun("/api/pay/sandbox/callback", "", large.as_str()).await, "HTTP/1.1 413");
+    let answer = script().post(server.at("/api/pay/sandbox/callback")).body(large).send().await.unwrap();
+    let error: serde_json::Value = answer.json().await.unwrap();
+    assert!(error["code"] == "too_large" && error["params"]["max"] == "16384", "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_stream_is_of_goods_that_are_there_and_ends_when_its_client_talks() {
+    let shop = demo().await;
+    let server = shop.serve();
+    let good = goods(&shop).await.swap_remove(0);
+    let live = |skus: &str| format!("/live?store={}&skus={skus}", good.store);
+    let none = script().get(server.at(&live("made-up-1,made-up-2"))).send().await.unwrap();
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+    let mut stream = connect(&server).await;
+    let path = live(&format!("made-up-1,{}", good.sku));
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let (mut said, mut piece) = (String::new(), [0; 4096]);
+    let first = async {
+        while !said.contains("event: stock") {
+            let n = stream.read(&mut piece).await.unwrap();
+            assert!(n > 0, "{said}");
+            said.push_str(&String::from_utf8_lossy(&piece[..n]));
+        }
+    };
+    tokio::time::timeout(IN_TIME, first).await.expect("the state of what is there");
+    stream.write_all(b"x").await.unwrap();
+    to_the_end(&mut stream).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

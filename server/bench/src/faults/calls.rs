@@ -162,6 +162,9 @@ async fn prove(shop: &Shop, manners: &HashMap<String, Manner>) -> Result {
     let rows: Vec<(String, String, i64, i64, i64, i64)> = conn.all(sql, &[]).await?;
     drop(conn);
     store.close().await;
+    if rows.len() != manners.len() {
+        return Err(format!("{} orders were placed, {} are there", manners.len(), rows.len()).into());
+    }
     for (code, state, paid, total, confirmed, refunds) in rows {
         let is_paid = (state.as_str(), paid, confirmed) == ("paid", total, 1);
         let sent_back = manners.get(&code) == Some(&Manner::Declined) && confirmed == 1 && refunds == 1;

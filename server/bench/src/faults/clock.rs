@@ -5,12 +5,17 @@
 
 use super::load::{Load, Saw};
 use super::{Ground, Line};
-use crate::shop::Shop;
+use crate::channel::Told;
+use crate::http::Client;
+use crate::shop::{SECRET, Shop};
 use crate::{Result, buyers};
 use rand::RngExt;
+use service::Clock as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use store::Val;
 
 /// Buyers for each jump: more than can be served meanwhile.
 const BUYERS: usize = 400;
@@ -22,6 +27,8 @@ const FURTHEST_S: i64 = 6 * 3_600;
 const AFTER_ALL_S: i64 = 2 * FURTHEST_S + 3_600;
 /// What a buyer may be told when the clock has passed an order's or a slot's time, or an offer's.
 const ENDS: [&str; 4] = ["hold_expired", "order_state", "slot_closed", "price_changed"];
+/// The server's clock may differ from what it was set to by so much: it is asked a moment later.
+const ABOUT_MS: u64 = 30_000;
 /// The jobs are through within this time.
 const SETTLED: Duration = Duration::from_secs(30);
 
@@ -43,6 +50,27 @@ impl Clock {
         shop.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         shop.set("NO_FAKE_STAT", "1");
         Ok(clock)
+    }
+
+    /// Jumps; an error if the server's clock did not.
+    async fn jump(&self, shop: &Shop, addr: SocketAddr, seconds: i64) -> Result {
+        self.set(seconds)?;
+        // Whatever the channel tells is noted with the time, also what is of no payment. (The
+        // date of an answer says nothing: it is kept until its second is over.)
+        let trade = store::new_id();
+        let told = Told { trade: &trade, amount: 1, outcome: "success", key: &SECRET };
+        told.send(&mut Client::connect(addr).await?).await?;
+        let set_to = service::ports::SystemClock.now().0 + seconds * 1_000;
+        let store = shop.store().await?;
+        let sql = "SELECT at FROM callback_log WHERE trade_no = $1";
+        let at = store.read().await?.int(sql, &[Val::from(&trade)]).await?;
+        store.close().await;
+        if at.abs_diff(set_to) > ABOUT_MS {
+            return Err(
+                format!("the clock was set {seconds} s off: the server's is {} ms off that", at - set_to).into()
+            );
+        }
+        Ok(())
     }
 
     /// So many seconds before or after the right time.
@@ -70,13 +98,13 @@ pub async fn run(ground: &Ground<'_>, jumps: usize) -> Result<Vec<Line>> {
     let mut rng = ground.rng();
     for no in 0..jumps {
         load.served(SERVED).await.map_err(|error| format!("before jump {no}: {error}"))?;
-        clock.set(rng.random_range(-FURTHEST_S..=FURTHEST_S))?;
+        clock.jump(&shop, server.addr, rng.random_range(-FURTHEST_S..=FURTHEST_S)).await?;
     }
-    clock.set(0)?;
+    clock.jump(&shop, server.addr, 0).await?;
     load.served(SERVED).await.map_err(|error| format!("when the clock is right again: {error}"))?;
     let mut saw = load.end().await?;
     // All that was ever due is due now: holds end, messages to the channel go out.
-    clock.set(AFTER_ALL_S)?;
+    clock.jump(&shop, server.addr, AFTER_ALL_S).await?;
     settled(&shop).await?;
     drop(server);
     saw.ledger.money_may_go_back();

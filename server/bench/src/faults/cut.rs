@@ -32,6 +32,9 @@ pub async fn run(ground: &Ground<'_>, cuts: usize) -> Result<Vec<Line>> {
         let cut: i64 = sqlx::query_scalar(sql).bind(&database).fetch_one(&mut conn).await?;
         cut_off += usize::try_from(cut)?;
     }
+    if cut_off < cuts {
+        return Err(format!("{cuts} cuts met {cut_off} connections").into());
+    }
     load.served(SERVED).await?;
     let saw = load.end().await?;
     drop(server);

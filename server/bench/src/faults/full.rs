@@ -27,7 +27,9 @@ const PAGE: &str = "/p/DU001";
 
 /// Fills the disk so many times.
 pub async fn run(ground: &Ground<'_>, times: usize) -> Result<Vec<Line>> {
-    let Some(disk) = Disk::mount(MIB)? else { return Ok(Vec::new()) };
+    let Some(disk) = Disk::mount(MIB)? else {
+        return ground.leave_out("full", "a small disk cannot be mounted here: that takes root");
+    };
     let mut cluster = match ground.place {
         Place::Sqlite => None,
         Place::Postgres(_) => Some(Cluster::start_in(disk.path(), Sync::Small)?),

@@ -33,7 +33,7 @@ pub async fn run(ground: &Ground<'_>, kills: usize) -> Result<Vec<Line>> {
         server.kill()?;
         let begun = tokio::time::timeout(Duration::from_mins(1), load).await???;
         ledger.take(&tales);
-        // What is on the disk now, before any server mends anything.
+        // What was kept until now, before any server mends anything.
         prove(&ledger, &shop).await.map_err(|error| format!("after kill {no}: {error}"))?;
         in_the_air += tales[..begun.min(tales.len())].iter().filter(|tale| !tale.is_done()).count();
         let began = Instant::now();

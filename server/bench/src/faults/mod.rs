@@ -4,7 +4,7 @@
 //!
 //! | fault | what is done |
 //! | --- | --- |
-//! | `kill` | SIGKILL at a random moment, a proof of what is on the disk, a restart; all clients go on with their keys |
+//! | `kill` | SIGKILL at a random moment, a proof of what was kept, a restart; all clients go on with their keys |
 //! | `cut` | all the shop's connections to PostgreSQL are cut, again and again |
 //! | `crash` | PostgreSQL crashes and is started again |
 //! | `full` | the disk is filled to its last byte, and room is made again |
@@ -69,6 +69,9 @@ pub struct Faults {
     /// A little of everything: what every test run does
     #[arg(long)]
     few: bool,
+    /// Goes on, and says so, where this machine does not allow a fault; else that is an error
+    #[arg(long)]
+    may_leave_out: bool,
     /// Only this fault; may be given several times
     #[arg(long, value_name = "FAULT")]
     only: Vec<String>,
@@ -86,12 +89,23 @@ pub struct Ground<'a> {
     place: &'a Place,
     clients: usize,
     seed: u64,
+    may_leave_out: bool,
 }
 
 impl Ground<'_> {
     /// The random numbers of a fault.
     fn rng(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed)
+    }
+
+    /// What is said of a fault that this machine does not allow: an error, unless it may
+    /// be left out. The line is repeated at the end of a test run.
+    fn leave_out(&self, fault: &str, why: &str) -> Result<Vec<Line>> {
+        if !self.may_leave_out {
+            return Err(format!("{why} (--may-leave-out goes on without it)").into());
+        }
+        eprintln!("LEFT OUT: the fault `{fault}` on {}: {why}", self.place.word());
+        Ok(Vec::new())
     }
 }
 
@@ -111,6 +125,11 @@ impl Line {
 type Done<'a> = Pin<Box<dyn Future<Output = Result<Vec<Line>>> + 'a>>;
 
 impl Faults {
+    /// Is it only a little of everything?
+    pub fn is_short(&self) -> bool {
+        self.few
+    }
+
     /// Does all of it on one database.
     ///
     /// # Errors
@@ -118,7 +137,7 @@ impl Faults {
     pub async fn run(&self, common: &Common, place: &Place, report: &Report) -> Result {
         let seed = self.seed.unwrap_or_else(rand::random);
         eprintln!("faults on {}: --seed {seed}", place.word());
-        let ground = Ground { common, place, clients: self.clients, seed };
+        let ground = Ground { common, place, clients: self.clients, seed, may_leave_out: self.may_leave_out };
         let ground = &ground;
         let few = |many: usize, few: usize| if self.few { many.min(few) } else { many };
         // A fault that is left out is made, but not begun.

@@ -153,7 +153,11 @@ fn price_goods(input: &Input) -> Priced {
     let (delivery_fee, delivery_waived) = delivery(input, goods_total);
     let hint = hint::next_threshold(input, &work, goods_total, delivery_fee);
     let coupons = std::mem::take(&mut work.coupons);
-    let best_coupon = spend::best(&coupons);
+    let without_coupon = goods_total + coupons.iter().filter(|c| c.applied).map(|c| c.amount).sum::<Fen>();
+    let best_coupon = spend::best(&coupons, |off| {
+        let goods = without_coupon - off;
+        goods + delivery(input, goods).0
+    });
     let (lines, steps, rejected) = work.finish(input);
     Priced {
         lines,

@@ -33,7 +33,8 @@ pub struct Priced {
     pub hint: Option<Hint>,
     /// Every coupon with what it would give or why it cannot be used.
     pub coupons: Vec<CouponOut>,
-    /// The usable coupon that saves most (the chosen one counts, too).
+    /// The usable coupon with which least is to be paid (the chosen one counts,
+    /// too); none if that is not less than without any.
     pub best_coupon: Option<CouponId>,
     /// How much less a member would pay for this basket; 0 for members.
     pub member_would_save: Fen,

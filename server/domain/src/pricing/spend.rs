@@ -124,13 +124,18 @@ fn measure_coupon(input: &Input, work: &Work, coupon: &CouponIn) -> Result<Offer
     measure(input, work, &coupon.offer)
 }
 
-/// The usable coupon that saves most; among equals the first.
-pub(super) fn best(coupons: &[CouponOut]) -> Option<CouponId> {
-    let mut best: Option<&CouponOut> = None;
+/// The usable coupon with which least is to be paid, if that is less than without
+/// any: what it takes off may cost the free delivery. Among equals the first.
+/// `payable` says what is to be paid when so much is taken off.
+pub(super) fn best(coupons: &[CouponOut], payable: impl Fn(Fen) -> Fen) -> Option<CouponId> {
+    let mut best = None;
+    let mut least = payable(Fen::ZERO);
     for coupon in coupons.iter().filter(|c| c.unusable.is_none()) {
-        if best.is_none_or(|b| coupon.amount > b.amount) {
-            best = Some(coupon);
+        let to_pay = payable(coupon.amount);
+        if to_pay < least {
+            least = to_pay;
+            best = Some(&coupon.id);
         }
     }
-    best.map(|coupon| coupon.id.clone())
+    best.cloned()
 }

@@ -175,6 +175,25 @@ fn a_chosen_coupon_that_cannot_be_used_says_why() {
 }
 
 #[test]
+fn the_best_coupon_is_the_one_with_which_least_is_to_be_paid() {
+    let mut input = basket(vec![line("a", "x", 1, 10_000)]);
+    input.delivery = Some(DeliveryTerms { fee: Fen(600), free_above: Some(Fen(9900)) });
+    input.coupons = vec![coupon("c5", 0, 500), coupon("c1", 0, 100)];
+    let priced = price(&input);
+    assert_eq!((priced.payable, priced.delivery_fee), (Fen(10_000), Fen(0)));
+    assert_eq!(priced.best_coupon, Some(CouponId::trusted("c-c1")), "with 5 off, 6 are to be paid for delivery");
+    input.coupons.pop();
+    assert_eq!(price(&input).best_coupon, None, "100.00 without, 101.00 with it");
+    // It is the member's to choose it all the same.
+    input.coupon = Some(CouponId::trusted("c-c5"));
+    let chosen = price(&input);
+    assert_eq!((chosen.payable, chosen.best_coupon), (Fen(10_100), None));
+    input.coupons[0] = coupon("c6", 0, 600);
+    input.coupon = None;
+    assert_eq!(price(&input).best_coupon, None, "it gains nothing");
+}
+
+#[test]
 fn a_campaign_price_takes_no_coupon_but_counts_for_spend_and_save() {
     let mut flash = line("a", "x", 1, 6000);
     flash.campaign = Some(CampaignPrice { id: OfferId::trusted("f"), kind: CampaignKind::FlashSale, price: Fen(3000) });

@@ -2,7 +2,7 @@
 
 use super::catalogue::{Candidate, LiveState, ProductCard, SubstitutionView};
 use super::member::AddressView;
-use crate::ids::{AddressId, CouponId, SkuId, SlotId};
+use crate::ids::{AddressId, CouponId, SkuId, SlotId, StoreId};
 use crate::pricing;
 use crate::{Fen, Millis, Packs};
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,8 @@ pub struct CheckoutView {
     pub age_limit: Option<u8>,
     /// Key that makes a double submit one order.
     pub idempotency_key: String,
+    /// The store that it would be ordered from.
+    pub store: StoreId,
     /// Name and address of the store, for pick-up.
     pub store_name: String,
     /// The store's address.
@@ -171,6 +173,9 @@ pub struct CheckoutView {
 pub struct PlaceForm {
     /// Key that makes a double submit one order.
     pub idempotency_key: String,
+    /// The store that the page showed, by its id; empty if it is not said.
+    #[serde(default)]
+    pub store: String,
     /// `delivery` or `pickup`.
     pub kind: String,
     /// Chosen address (delivery).

@@ -176,6 +176,19 @@ proptest! {
     }
 
     #[test]
+    fn a_coupon_that_is_chosen_by_itself_never_makes_the_order_dearer(input in input()) {
+        let with = |coupon: Option<CouponId>| price(&Input { coupon, ..input.clone() });
+        let without = with(None);
+        let best = with(without.best_coupon.clone()).payable;
+        prop_assert_eq!(without.best_coupon.is_some(), best < without.payable);
+        for coupon in &input.coupons {
+            let chosen = with(Some(coupon.id.clone()));
+            prop_assert!(best <= chosen.payable);
+            prop_assert_eq!(&chosen.best_coupon, &without.best_coupon, "whichever is chosen");
+        }
+    }
+
+    #[test]
     fn a_hint_is_true(input in input()) {
         let priced = price(&input);
         if let Some(hint) = priced.hint {

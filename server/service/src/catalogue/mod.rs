@@ -244,7 +244,7 @@ impl Snapshot {
 }
 
 /// Does an offer run in a store at a time?
-pub(crate) fn is_running(offer: &Offer, store: &StoreId, now: Millis) -> bool {
+fn is_running(offer: &Offer, store: &StoreId, now: Millis) -> bool {
     offer.store.as_ref().is_none_or(|s| s == store)
         && offer.starts.is_none_or(|starts| starts <= now)
         && offer.ends.is_none_or(|ends| ends > now)

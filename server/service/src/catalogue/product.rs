@@ -87,16 +87,8 @@ pub(super) fn offer_line(record: &OfferRecord, lang: Lang) -> OfferLine {
 }
 
 /// What shall happen if the product is missing, and the chosen substitutes as
-/// JSON: as said in the basket, else as remembered for the member, else the default.
+/// JSON: as said in the basket, else as remembered, else the default.
 async fn choice(conn: &mut Conn, viewer: &Viewer<'_>, sku: &SkuId) -> Result<(String, String)> {
-    let lines = store::baskets::plain_lines(conn, &viewer.visit.basket).await?;
-    let line = lines.into_iter().find(|line| line.sku_id == sku.as_str() && !line.choice.is_empty());
-    if let Some(line) = line {
-        return Ok((line.choice, line.chosen));
-    }
-    let remembered = match &viewer.visit.member {
-        Some(member) => store::catalogue::choice(conn, member, sku).await?,
-        None => None,
-    };
-    Ok(remembered.unwrap_or_else(|| (viewer.substitution_default.clone(), "[]".to_owned())))
+    let said = store::catalogue::choice(conn, &viewer.visit.basket, sku).await?;
+    Ok(said.unwrap_or_else(|| (viewer.substitution_default.clone(), "[]".to_owned())))
 }

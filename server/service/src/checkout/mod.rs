@@ -22,7 +22,7 @@ pub struct CheckoutChoice {
     pub address: Option<String>,
     /// Chosen slot.
     pub slot: Option<String>,
-    /// Chosen coupon, `none` for none; else the one that saves most.
+    /// Chosen coupon, `none` for none; else the one with which least is to be paid.
     pub coupon: Option<String>,
     /// Default for goods without a choice of their own; else the member's.
     pub substitution_default: Option<String>,

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::rows::write;
 use super::{FrozenAddress, Placed, is_default};
+use crate::members::fingerprint;
 use crate::quote::{CouponPick, Quote};
 use crate::{Error, Result, Shop, Visit};
 use domain::ids::OrderId;
@@ -24,7 +25,7 @@ impl Shop {
     ///
     /// # Errors
     /// What a member can put right: `basket_empty`, `sold_out`, `not_enough`,
-    /// `price_changed`, `slot_missing`, `slot_full`, `slot_closed`,
+    /// `price_changed`, `store_changed`, `slot_missing`, `slot_full`, `slot_closed`,
     /// `address_missing`, `too_far`, `coupon_unusable`, `age_unconfirmed`,
     /// `invalid` on a field, `key_reused`; `busy`.
     pub async fn place(&self, visit: &Visit, form: PlaceForm) -> Result<Placed> {
@@ -84,12 +85,12 @@ fn check_form(form: &PlaceForm) -> Result<()> {
     Ok(())
 }
 
-/// What was asked for under a key, so that the key cannot stand for two things.
+/// What was asked for under a key, so that the key cannot stand for two things. A form that
+/// names its store asks for the same thing, whichever store was chosen since then.
 fn request_hash(visit: &Visit, form: &PlaceForm) -> Result<String> {
-    let asked = PlaceForm { idempotency_key: String::new(), ..form.clone() };
-    let text = serde_json::to_string(&(&visit.store, &asked))?;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    Ok(crate::sandbox::hex(digest.as_ref()))
+    let store = if form.store.is_empty() { visit.store.to_string() } else { form.store.clone() };
+    let asked = PlaceForm { idempotency_key: String::new(), store, ..form.clone() };
+    Ok(fingerprint(&serde_json::to_string(&asked)?))
 }
 
 /// Everything that placing an order needs, made before the unit of work.
@@ -193,7 +194,8 @@ async fn answer_known(
     numbers: &[usize],
     answers: &mut [Option<Result<PlacedOrder>>],
 ) -> Result<Vec<usize>> {
-    let before = known(conn, jobs, numbers).await?;
+    let asked: Vec<&PlaceJob> = numbers.iter().map(|&no| &jobs[no]).collect();
+    let before = known(conn, &asked).await?;
     let mut fresh = Vec::with_capacity(numbers.len());
     for &no in numbers {
         let job = &jobs[no];
@@ -219,11 +221,10 @@ impl PlaceJob {
 }
 
 /// Orders that were placed under the same keys before.
-async fn known(conn: &mut Conn, jobs: &[PlaceJob], round: &[usize]) -> Result<Vec<OrderRow>> {
-    let keys = round.iter().filter_map(|&no| {
-        let PlaceJob { visit, form, .. } = &jobs[no];
-        Some((visit.member.as_ref()?, form.idempotency_key.as_str()))
-    });
+pub(super) async fn known(conn: &mut Conn, jobs: &[&PlaceJob]) -> Result<Vec<OrderRow>> {
+    let keys = jobs
+        .iter()
+        .filter_map(|PlaceJob { visit, form, .. }| Some((visit.member.as_ref()?, form.idempotency_key.as_str())));
     Ok(orders::by_keys(conn, &keys.collect::<Vec<_>>()).await?)
 }
 
@@ -239,6 +240,10 @@ async fn again(conn: &mut Conn, job: &PlaceJob, order: &OrderRow) -> Result<Plac
 
 /// What the member sees first of what is wrong with the basket.
 pub(super) fn check_quote(job: &PlaceJob, quote: &Quote) -> Result<()> {
+    // The store is the browser's, and another tab may have changed it since the page was shown.
+    if !job.form.store.is_empty() && job.form.store != job.visit.store.as_str() {
+        return Err(Code::StoreChanged.into());
+    }
     let gone = quote.gone.first().map(|row| {
         let name = row.goods.name(job.visit.lang);
         UserError::new(Code::SoldOut).with("sku", &row.goods.sku_id).with("name", name).with("left", 0)

@@ -2,7 +2,7 @@
 //! statements that write them for all orders at once.
 
 use super::desk::price_changed;
-use super::placing::{Decided, PlaceJob, PlacedOrder};
+use super::placing::{Decided, PlaceJob, PlacedOrder, known};
 use crate::orders::{FrozenStep, NewEvent, add_events};
 use crate::payments::{new_payment, paid_in_full_in_tx};
 use crate::quote::Quote;
@@ -57,13 +57,22 @@ async fn take_offers(conn: &mut Conn, decided: &[Decided<'_>]) -> Result<()> {
     // What another server took meanwhile voids the unit; alone, the order that it hits hears of it.
     if !places::take(conn, &uses).await? {
         let Some(d) = decided.first() else { return Ok(()) };
-        return Err(price_changed(d.job, &d.quote));
+        return Err(refusal(conn, decided, price_changed(d.job, &d.quote)).await?);
     }
     let now = decided.iter().map(|d| d.job.visit.now).max().unwrap_or_default();
     if !places::hold_coupons(conn, &coupons, now).await? {
-        return Err(UserError::new(Code::CouponUnusable).field("coupon").into());
+        let unusable = UserError::new(Code::CouponUnusable).field("coupon").into();
+        return Err(refusal(conn, decided, unusable).await?);
     }
     Ok(())
+}
+
+/// Why the unit is void: `why`, unless what is gone went to one of the same forms, at another
+/// server since its key was looked for. Then the unit is run again, and finds that order.
+async fn refusal(conn: &mut Conn, decided: &[Decided<'_>], why: Error) -> Result<Error> {
+    let jobs: Vec<&PlaceJob> = decided.iter().map(|d| d.job).collect();
+    let placed = known(conn, &jobs).await?;
+    Ok(if placed.is_empty() { why } else { store::Error::Changed("an order").into() })
 }
 
 /// Does the order say something of the member that is not remembered yet?

@@ -48,6 +48,7 @@ impl Shop {
             substitution_default: choice.substitution_default.filter(|c| is_default(c)).unwrap_or(fallback),
             age_limit: quote.age_limit(),
             idempotency_key: self.random_key(),
+            store: visit.store.clone(),
             store_name: visit.lang.pick(&quote.store.name_zh, &quote.store.name_en).to_owned(),
             store_address: visit.lang.pick(&quote.store.address_zh, &quote.store.address_en).to_owned(),
             note: choice.note,

@@ -2,6 +2,7 @@
 
 use super::report::{Bad, Reason};
 use super::table::Table;
+use crate::feed::MAX_AHEAD_MS;
 use csv::StringRecord;
 use domain::{Fen, Millis};
 use jiff::civil::{Date, DateTime};
@@ -28,7 +29,7 @@ impl Table {
 }
 
 impl<'a> Cells<'a> {
-    /// All cells, for a digest.
+    /// All cells, as they stand in the file.
     pub fn record(&self) -> &'a StringRecord {
         self.record
     }
@@ -173,8 +174,10 @@ impl<'a> Cells<'a> {
         parse_time(text, zone, anchor).map(Some).ok_or_else(|| self.bad(column, Reason::NotTime))
     }
 
-    pub fn time(&self, column: &'static str, zone: &TimeZone, anchor: Millis) -> Cell<Millis> {
-        self.opt_time(column, zone, anchor)?.ok_or_else(|| self.bad(column, Reason::Missing))
+    /// When something was: not ahead of the shop's clock, since a statement holds until there is a newer one.
+    pub fn past(&self, column: &'static str, zone: &TimeZone, anchor: Millis, now: Millis) -> Cell<Millis> {
+        let at = self.opt_time(column, zone, anchor)?.ok_or_else(|| self.bad(column, Reason::Missing))?;
+        if at > now.plus(MAX_AHEAD_MS) { Err(self.bad(column, Reason::Ahead)) } else { Ok(at) }
     }
 }
 

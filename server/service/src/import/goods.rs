@@ -3,17 +3,17 @@
 //! file twice costs a reading.
 
 use super::cells::{Cell, Cells};
+use super::claim::Claim;
 use super::report::{Bad, Reason};
-use super::table::{Table, digest};
+use super::table::{Kind, Table, digest};
 use super::writing::Writing;
 use super::{Context, Outcome, Standing, places};
-use crate::{Error, Result, Shop};
+use crate::{Error, Result};
 use domain::ids::{PoolId, SkuId};
 use domain::safety::Policy;
 use domain::{Base, Millis};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::Lane;
 use store::catalogue::{CategoryRecord, SkuRecord};
 use store::goods::{Index, Known, Sold};
 use store::tokens::{Maker, Naming, Tokens};
@@ -71,10 +71,12 @@ struct Basis {
     categories: HashMap<String, CategoryRecord>,
     /// Codes of a category and those above it, by its own code.
     category_paths: HashMap<String, Vec<String>>,
+    /// Where each column of SKUs stands in the file, if it does.
+    places: Vec<Option<usize>>,
 }
 
 impl Basis {
-    fn new(known: HashMap<String, Known>, categories: &HashMap<String, CategoryRecord>) -> Self {
+    fn new(known: HashMap<String, Known>, categories: &HashMap<String, CategoryRecord>, table: &Table) -> Self {
         let by_id: HashMap<_, _> = categories.values().map(|c| (&c.id, c)).collect();
         let path = |category: &CategoryRecord| {
             let mut codes = Vec::new();
@@ -86,7 +88,8 @@ impl Basis {
             codes
         };
         let category_paths = categories.iter().map(|(code, c)| (code.clone(), path(c))).collect();
-        Self { known, categories: categories.clone(), category_paths }
+        let places = Kind::Skus.columns().map(|column| table.columns.get(column).copied()).collect();
+        Self { known, categories: categories.clone(), category_paths, places }
     }
 }
 
@@ -97,7 +100,9 @@ fn sku_row(row: &Cells<'_>, basis: &Basis, maker: &mut Maker) -> Cell<SkuIn> {
     let base_unit = row.one_of("base_unit", &["piece", "g"], if by_weight { "g" } else { "piece" })?;
     let policy = row.policy("safety")?;
     let path = basis.category_paths.get(row.raw("category")).map(Vec::as_slice).unwrap_or_default();
-    let mut all: Vec<&str> = row.record().iter().collect();
+    // Of what is read: a corrected heading changes a SKU, another order of the columns does not.
+    let cell = |place: Option<usize>| place.and_then(|place| row.record().get(place)).unwrap_or_default();
+    let mut all: Vec<&str> = basis.places.iter().copied().map(cell).collect();
     all.extend(path.iter().map(String::as_str));
     let digest = digest(all.join("\u{1f}").as_bytes());
     let same = basis.known.get(&record.code).is_some_and(|known| known.digest == digest);
@@ -212,8 +217,8 @@ struct Batch {
     pools: Vec<(PoolId, String, String)>,
     skus: Vec<(SkuRecord, String)>,
     tokens: Vec<(i64, Tokens)>,
-    /// Numbers of SKUs that were there before.
-    known: Vec<i64>,
+    /// Of each SKU its number, if it was there before.
+    known: Vec<Option<i64>>,
     policies: Vec<(String, String, Option<Policy>)>,
 }
 
@@ -222,10 +227,10 @@ impl Batch {
     fn take(&mut self, skus: usize) -> Self {
         Self {
             pools: std::mem::take(&mut self.pools),
-            known: std::mem::take(&mut self.known),
             policies: std::mem::take(&mut self.policies),
             skus: self.skus.drain(..skus).collect(),
             tokens: self.tokens.drain(..skus).collect(),
+            known: self.known.drain(..skus).collect(),
         }
     }
 }
@@ -275,7 +280,7 @@ pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Resul
     let last_num = store::goods::last_num(&mut conn).await?;
     drop(conn);
     let with_policy = places::known_policies(context, "sku").await?;
-    let basis = Arc::new(Basis::new(known, &context.categories));
+    let basis = Arc::new(Basis::new(known, &context.categories, table));
     let mut readers = Readers::start(table, &basis);
     let mut outcome = Outcome::default();
     let mut assigner = Assigner { pools, lines: HashMap::with_capacity(table.rows.len()), last_num };
@@ -304,18 +309,18 @@ pub(super) async fn skus(context: &mut Context<'_>, table: &Arc<Table>) -> Resul
             if row.policy.is_some() || with_policy.contains_key(&(id.clone(), String::new())) {
                 batch.policies.push((id, String::new(), row.policy));
             }
-            batch.known.extend((!is_new).then_some(row.record.num));
+            batch.known.push((!is_new).then_some(row.record.num));
             batch.tokens.push((row.record.num, tokens));
             batch.skus.push((row.record, row.digest));
         }
         while batch.skus.len() >= UNIT_ROWS {
-            writing.add(write(context.shop.clone(), batch.take(UNIT_ROWS), context.now)).await?;
+            writing.add(write(context.claim.clone(), batch.take(UNIT_ROWS), context.now)).await?;
             context.progress(done);
         }
     }
     let rest = batch.skus.len();
     if rest > 0 {
-        writing.add(write(context.shop.clone(), batch.take(rest), context.now)).await?;
+        writing.add(write(context.claim.clone(), batch.take(rest), context.now)).await?;
     }
     writing.finish().await?;
     context.index = None;
@@ -337,12 +342,13 @@ fn planned(row: &SkuIn) -> Planned {
     }
 }
 
-async fn write(shop: Shop, batch: Batch, now: Millis) -> Result<()> {
-    let write = shop.store().write(Lane::Background, batch, move |conn, batch| {
+async fn write(claim: Claim, batch: Batch, now: Millis) -> Result<()> {
+    let write = claim.write(batch, move |conn, batch| {
         Box::pin(async move {
+            let known: Vec<i64> = batch.known.iter().flatten().copied().collect();
             store::goods::put_pools(conn, &batch.pools).await?;
             store::goods::put_skus(conn, &batch.skus, now).await?;
-            store::dialect::index_skus(conn, &batch.tokens, &batch.known).await?;
+            store::dialect::index_skus(conn, &batch.tokens, &known).await?;
             places::put_policies(conn, "sku", &batch.policies).await?;
             conn.touch_catalogue();
             Ok::<_, Error>(())

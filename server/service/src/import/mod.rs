@@ -6,9 +6,10 @@
 //!
 //! Every row is compared with what is there and found new, changed or
 //! unchanged; only what differs is written. A dry run is that comparison
-//! without the writing.
+//! without the writing. One import at a time writes: see `claim`.
 
 mod cells;
+mod claim;
 mod goods;
 mod offers;
 mod places;
@@ -22,13 +23,13 @@ pub use report::{BadRow, FileReport, ImportReport};
 pub use table::Kind;
 
 use crate::{Error, Result, Shop};
+use claim::Claim;
 use domain::{Code, Millis, UserError};
 use report::Bad;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use store::Lane;
 use store::catalogue::CategoryRecord;
 use store::goods::Index;
 use store::stores::StoreRecord;
@@ -63,6 +64,7 @@ pub type OnProgress<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 /// What the rows of later files may refer to, and how the import is done.
 struct Context<'a> {
     shop: &'a Shop,
+    claim: &'a Claim,
     options: ImportOptions,
     now: Millis,
     /// Time that relative times of the file in hand are counted from.
@@ -168,8 +170,8 @@ impl Shop {
     /// their names' order.
     ///
     /// # Errors
-    /// `unreadable` if a file cannot be read or its kind is not recognised; then
-    /// nothing was written.
+    /// `unreadable` if a file cannot be read or its kind is not recognised, `busy`
+    /// while another import is under way; then nothing was written.
     pub async fn import_dir(
         &self,
         path: &Path,
@@ -184,7 +186,7 @@ impl Shop {
     /// Imports the demo shop.
     ///
     /// # Errors
-    /// The database's.
+    /// `busy` while another import is under way; the database's.
     pub async fn import_demo(&self, options: ImportOptions, progress: OnProgress<'_>) -> Result<ImportReport> {
         let source = |(name, text): &(&str, &str)| Source { name: (*name).to_owned(), bytes: text.as_bytes().to_vec() };
         self.import(DEMO.iter().map(source).collect(), options, progress).await
@@ -198,12 +200,30 @@ impl Shop {
     ) -> Result<ImportReport> {
         let mut tables = tokio::task::spawn_blocking(move || read_all(&sources)).await.map_err(joined)??;
         tables.sort_by_key(|table| table.kind);
+        let claim = Claim::new(self);
+        if options.dry_run {
+            return self.import_tables(tables, options, on_progress, &claim).await;
+        }
+        claim.take().await?;
+        let done = self.import_tables(tables, options, on_progress, &claim).await;
+        claim.give_back().await;
+        done
+    }
+
+    async fn import_tables(
+        &self,
+        tables: Vec<Table>,
+        options: ImportOptions,
+        on_progress: OnProgress<'_>,
+        claim: &Claim,
+    ) -> Result<ImportReport> {
         let mut conn = self.store().read().await?;
         let stores = store::stores::all(&mut conn).await?;
         let categories = store::catalogue::categories(&mut conn).await?;
         drop(conn);
         let mut context = Context {
             shop: self,
+            claim,
             options,
             now: self.now(),
             anchor: self.now(),
@@ -312,6 +332,7 @@ async fn import_table(context: &mut Context<'_>, table: Table) -> Result<FileRep
     context.progress(rows);
     Ok(FileReport {
         bad: outcome.bad.iter().map(|bad| report::BadRow::new(&file, bad)).collect(),
+        ignored: table.ignored(),
         file,
         kind,
         rows,
@@ -333,10 +354,10 @@ async fn anchor(context: &Context<'_>, digest: &str) -> Result<Millis> {
         _ if context.options.dry_run => Ok(context.now),
         _ => {
             let value = context.now.to_string();
-            let write = context.shop.store().write(Lane::Background, (name, value), |conn, (name, value)| {
-                Box::pin(store::goods::set_setting(conn, name, value))
+            let write = context.claim.write((name, value), |conn, (name, value)| {
+                Box::pin(async move { Ok::<(), Error>(store::goods::set_setting(conn, name, value).await?) })
             });
-            write.await.map_err(|e: store::Error| Error::from(e))?;
+            write.await?;
             Ok(context.now)
         }
     }

@@ -11,7 +11,6 @@ use domain::pricing::{Offer, Rule, Scope};
 use domain::{Fen, Millis};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
-use store::Lane;
 use store::catalogue::CategoryRecord;
 use store::offers::{BannerRecord, OfferRecord};
 use store::stores::StoreRecord;
@@ -119,7 +118,7 @@ pub(super) async fn offers(context: &mut Context<'_>, table: &Table) -> Result<O
     if context.options.dry_run || rows.is_empty() {
         return Ok(outcome);
     }
-    let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
+    let write = context.claim.write(rows, |conn, rows| {
         Box::pin(async move {
             store::offers::put(conn, rows).await?;
             conn.touch_catalogue();
@@ -167,7 +166,7 @@ pub(super) async fn banners(context: &mut Context<'_>, table: &Table) -> Result<
     if context.options.dry_run || rows.is_empty() {
         return Ok(outcome);
     }
-    let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
+    let write = context.claim.write(rows, |conn, rows| {
         Box::pin(async move {
             store::offers::put_banners(conn, rows).await?;
             conn.touch_catalogue();

@@ -9,7 +9,6 @@ use domain::Fen;
 use domain::ids::{CategoryId, StoreId};
 use domain::safety::Policy;
 use std::collections::HashMap;
-use store::Lane;
 use store::catalogue::{CategoryRecord, PolicyRecord};
 use store::stores::{SlotTemplate, StoreRecord};
 
@@ -117,7 +116,7 @@ pub(super) async fn stores(context: &mut Context<'_>, table: &Table) -> Result<O
     if context.options.dry_run || outcome.new + outcome.changed == 0 {
         return Ok(outcome);
     }
-    let write = context.shop.store().write(Lane::Background, differing, |conn, Differing { records, policies }| {
+    let write = context.claim.write(differing, |conn, Differing { records, policies }| {
         Box::pin(async move {
             for part in records.chunks(1_000) {
                 store::stores::put(conn, part).await?;
@@ -165,7 +164,7 @@ pub(super) async fn slots(context: &mut Context<'_>, table: &Table) -> Result<Ou
     if context.options.dry_run || rows.is_empty() {
         return Ok(outcome);
     }
-    let write = context.shop.store().write(Lane::Background, rows, |conn, rows| {
+    let write = context.claim.write(rows, |conn, rows| {
         Box::pin(async move {
             store::stores::put_slot_templates(conn, rows).await?;
             conn.touch_catalogue();
@@ -301,7 +300,7 @@ pub(super) async fn categories(context: &mut Context<'_>, table: &Table) -> Resu
     if context.options.dry_run || outcome.new + outcome.changed == 0 {
         return Ok(outcome);
     }
-    let write = context.shop.store().write(Lane::Background, differing, |conn, Differing { records, policies }| {
+    let write = context.claim.write(differing, |conn, Differing { records, policies }| {
         Box::pin(async move {
             store::goods::put_categories(conn, records).await?;
             put_policies(conn, "category", policies).await?;

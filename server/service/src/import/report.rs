@@ -17,6 +17,7 @@ pub(super) enum Reason {
     Unknown { value: String },
     Duplicate { line: u64 },
     NotTime,
+    Ahead,
     NotClock,
     NotZone,
     NotPolicy,
@@ -28,6 +29,7 @@ pub(super) enum Reason {
     OtherUnit { unit: String },
     Cycle,
     Cells { expected: usize, found: usize },
+    ErrorCell { value: String },
     Unreadable,
 }
 
@@ -43,6 +45,7 @@ impl Reason {
             Self::Unknown { .. } => "unknown",
             Self::Duplicate { .. } => "duplicate",
             Self::NotTime => "not_time",
+            Self::Ahead => "ahead",
             Self::NotClock => "not_clock",
             Self::NotZone => "not_zone",
             Self::NotPolicy => "not_policy",
@@ -54,6 +57,7 @@ impl Reason {
             Self::OtherUnit { .. } => "other_unit",
             Self::Cycle => "cycle",
             Self::Cells { .. } => "cells",
+            Self::ErrorCell { .. } => "error_cell",
             Self::Unreadable => "unreadable",
         }
     }
@@ -63,7 +67,7 @@ impl Reason {
             Self::TooLong { max } => vec![("max", max.to_string())],
             Self::NotNumber { min, max } => vec![("min", min.to_string()), ("max", max.to_string())],
             Self::NotOneOf { allowed } => vec![("allowed", allowed.clone())],
-            Self::Unknown { value } => vec![("value", value.clone())],
+            Self::Unknown { value } | Self::ErrorCell { value } => vec![("value", value.clone())],
             Self::Duplicate { line } => vec![("line", line.to_string())],
             Self::Before { other } | Self::Above { other } => vec![("other", (*other).to_owned())],
             Self::OtherUnit { unit } => vec![("unit", unit.clone())],
@@ -86,6 +90,7 @@ impl Reason {
             Self::Unknown { value } => format!("'{value}' is not known"),
             Self::Duplicate { line } => format!("stands in line {line} already"),
             Self::NotTime => "is no time such as 2026-11-22 18:00, with or without a zone, or -3d".to_owned(),
+            Self::Ahead => "lies in the future".to_owned(),
             Self::NotClock => "is no time of day such as 08:30".to_owned(),
             Self::NotZone => "is no time zone such as Asia/Shanghai".to_owned(),
             Self::NotPolicy => "is no safety policy such as absolute 2, percent 10, dms 1.5".to_owned(),
@@ -97,6 +102,7 @@ impl Reason {
             Self::OtherUnit { unit } => format!("differs from the pool's base unit {unit}"),
             Self::Cycle => "makes the category its own ancestor".to_owned(),
             Self::Cells { expected, found } => format!("has {found} cells where the header has {expected}"),
+            Self::ErrorCell { value } => format!("is the error {value} of the workbook"),
             Self::Unreadable => "is not readable as UTF-8 or GBK text".to_owned(),
         }
     }
@@ -112,6 +118,7 @@ impl Reason {
             Self::Unknown { value } => format!("找不到“{value}”"),
             Self::Duplicate { line } => format!("与第 {line} 行重复"),
             Self::NotTime => "不是有效时间，例如 2026-11-22 18:00、带时区的时间或 -3d".to_owned(),
+            Self::Ahead => "晚于当前时间".to_owned(),
             Self::NotClock => "不是一天中的时间，例如 08:30".to_owned(),
             Self::NotZone => "不是有效时区，例如 Asia/Shanghai".to_owned(),
             Self::NotPolicy => "不是安全库存策略，例如 absolute 2、percent 10、dms 1.5".to_owned(),
@@ -123,6 +130,7 @@ impl Reason {
             Self::OtherUnit { unit } => format!("与库存池的基本单位 {unit} 不一致"),
             Self::Cycle => "使分类成为自己的上级".to_owned(),
             Self::Cells { expected, found } => format!("有 {found} 个单元格，表头有 {expected} 个"),
+            Self::ErrorCell { value } => format!("是工作簿的错误值 {value}"),
             Self::Unreadable => "无法按 UTF-8 或 GBK 读取".to_owned(),
         }
     }
@@ -198,6 +206,9 @@ pub struct FileReport {
     pub unchanged: u64,
     /// Rows that were refused.
     pub bad: Vec<BadRow>,
+    /// Columns that a file of this kind does not have: nothing of them was read.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }
@@ -206,6 +217,15 @@ impl FileReport {
     /// Rows that were new or changed something (in a dry run: would be written).
     pub fn written(&self) -> u64 {
         self.new + self.changed
+    }
+
+    /// `skus.csv: not read, since no such columns are known: allergen`, if there are any.
+    pub fn remark(&self, lang: Lang) -> Option<String> {
+        if self.ignored.is_empty() {
+            return None;
+        }
+        let why = lang.pick("未读取的列（没有这样的列名）", "not read, since no such columns are known");
+        Some(format!("{}: {why}: {}", self.file, self.ignored.join(", ")))
     }
 }
 

@@ -2,6 +2,7 @@
 //! they stand in the file, so that a cell far off to the right or below costs no
 //! more than itself.
 
+use super::report::{Bad, Reason};
 use super::table::{Kind, Source, Table, columns_of, digest, kind_of, unreadable};
 use crate::{Error, Result};
 use calamine::{Data, Reader, Xlsx, XlsxError};
@@ -36,7 +37,7 @@ fn read_book(source: &Source) -> Result<Vec<Table>> {
     let names = book.sheet_names();
     let mut tables = Vec::new();
     for sheet in &names {
-        let mut reading = Reading { source, sheet, alone: names.len() == 1, table: None, row: None };
+        let mut reading = Reading { source, sheet, alone: names.len() == 1, table: None, row: None, error: None };
         let mut cells = book.worksheet_cells_reader(sheet).map_err(unread)?;
         while let Some(cell) = cells.next_cell().map_err(unread)? {
             reading.take(cell.get_position(), &Data::from(cell.get_value().clone()))?;
@@ -87,6 +88,8 @@ struct Reading<'a> {
     table: Option<(Table, usize)>,
     /// The row in hand and its cells so far.
     row: Option<(u32, Vec<String>)>,
+    /// The first of that row's cells that is an error such as #N/A: its column, and which it is.
+    error: Option<(&'static str, String)>,
 }
 
 impl Reading<'_> {
@@ -105,6 +108,12 @@ impl Reading<'_> {
                 self.row = Some((row, Vec::new()));
             }
         }
+        if let Data::Error(error) = cell
+            && self.error.is_none()
+            && let Some(name) = self.table.as_ref().and_then(|(table, _)| table.column_at(column))
+        {
+            self.error = Some((name, error.to_string()));
+        }
         if let Some((_, cells)) = &mut self.row {
             if cells.len() <= column {
                 cells.resize(column + 1, String::new());
@@ -117,14 +126,20 @@ impl Reading<'_> {
     /// The row in hand is whole: it is the header, or one of the table's.
     fn finish_row(&mut self) -> Result<()> {
         let Some((row, mut cells)) = self.row.take() else { return Ok(()) };
+        let (line, error) = (u64::from(row) + 1, self.error.take());
         match &mut self.table {
             None => {
                 let columns = columns_of(cells.iter().map(String::as_str));
                 self.table = Some((self.table_of(columns)?, cells.len()));
             }
+            // What a formula could not tell is not empty.
             Some((table, width)) => {
-                cells.resize(*width, String::new());
-                table.push(u64::from(row) + 1, StringRecord::from(cells), *width);
+                if let Some((column, value)) = error {
+                    table.bad.push(Bad::new(line, column, Reason::ErrorCell { value }));
+                } else {
+                    cells.resize(*width, String::new());
+                    table.push(line, StringRecord::from(cells), *width);
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Stock levels and hand counts; till sales of past days.
 
 use super::cells::{Cell, Cells};
+use super::claim::Claim;
 use super::report::{Bad, Reason};
 use super::table::Table;
 use super::writing::Writing;
@@ -15,7 +16,6 @@ use domain::{Base, Millis};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use store::Lane;
 use store::goods::Index;
 use store::stock::{Applied, SaleDay, Statement};
 use store::stores::StoreRecord;
@@ -45,6 +45,7 @@ struct StockReader {
     holds_day: HashMap<CategoryId, bool>,
     terms: Terms,
     anchor: Millis,
+    now: Millis,
 }
 
 impl StockReader {
@@ -56,7 +57,7 @@ impl StockReader {
         let Some((sold, sku)) = found else {
             return Err(row.bad("pool", Reason::Unknown { value: code }));
         };
-        let at = row.time("as_of", &place.zone, self.anchor)?;
+        let at = row.past("as_of", &place.zone, self.anchor, self.now)?;
         let on_hand = Base(row.int("on_hand", 0, 1_000_000_000_000)?);
         let kind = match row.one_of("kind", &["snapshot", "count"], "snapshot")? {
             "count" => Kind::Count,
@@ -85,6 +86,7 @@ pub(super) async fn stock(context: &mut Context<'_>, table: &Arc<Table>) -> Resu
         holds_day: context.categories.values().map(|c| (c.id.clone(), c.count_holds_day)).collect(),
         terms: Terms::load(context.shop).await?,
         anchor: context.anchor,
+        now: context.now,
     });
     let (rows, bad) = on_two_threads(table, move |row| reader.row(row)).await?;
     let mut by_store: BTreeMap<StoreId, Vec<Statement>> = BTreeMap::new();
@@ -106,7 +108,9 @@ pub(super) async fn stock(context: &mut Context<'_>, table: &Arc<Table>) -> Resu
                 store::dialect::count_levels(&mut context.shop.store().read().await?).await?;
             }
             units += 1;
-            let unit = state(context.shop.clone(), context.options.dry_run, (store.clone(), part), context.now);
+            let part = named(context.shop, &store, part).await?;
+            let claim = (!context.options.dry_run).then(|| context.claim.clone());
+            let unit = state(context.shop.clone(), claim, (store.clone(), part), context.now);
             sum = sum.plus(writing.add(unit).await?.unwrap_or_default());
             context.progress(done as u64);
         }
@@ -153,22 +157,37 @@ async fn on_two_threads<T: Send + 'static>(
     Ok((rows, bad))
 }
 
-/// Applies statements, or says what that would do.
-async fn state(shop: Shop, dry_run: bool, input: (StoreId, Vec<Statement>), now: Millis) -> Result<Applied> {
-    if dry_run {
+/// Gives statements the keys that they have in the ledger. One that holds at present has its
+/// key there, by which it is known again. One that was replaced by others of the very same time
+/// comes back under a new key, numbered by how many of that time there are.
+async fn named(shop: &Shop, store: &StoreId, mut rows: Vec<Statement>) -> Result<Vec<Statement>> {
+    let numbered = |key: &str, no: usize| if no == 0 { key.to_owned() } else { format!("{key}:{no}") };
+    let booked = store::stock::statements_of_time(&mut shop.store().read().await?, store, &rows).await?;
+    for row in &mut rows {
+        let Some(keys) = booked.get(&row.pool) else { continue };
+        let last = numbered(&row.key, keys.len() - 1);
+        row.key = if keys.contains(&last) { last } else { numbered(&row.key, keys.len()) };
+    }
+    Ok(rows)
+}
+
+/// Applies statements, or says what that would do, where there is no claim.
+async fn state(shop: Shop, claim: Option<Claim>, input: (StoreId, Vec<Statement>), now: Millis) -> Result<Applied> {
+    let Some(claim) = claim else {
         let mut conn = shop.store().read().await?;
         return Ok(store::stock::preview_statements(&mut conn, &input.0, &input.1).await?);
-    }
-    let write = shop.store().write(Lane::Background, input, move |conn, (store, rows): &(StoreId, Vec<Statement>)| {
-        Box::pin(store::stock::apply_statements(conn, store, rows, now))
+    };
+    let write = claim.write(input, move |conn, (store, rows)| {
+        Box::pin(async move { Ok::<_, Error>(store::stock::apply_statements(conn, store, rows, now).await?) })
     });
-    write.await.map_err(|e: store::Error| Error::from(e))
+    write.await
 }
 
 struct SalesReader {
     places: HashMap<String, Place>,
     index: Arc<Index>,
     anchor: Millis,
+    now: Millis,
 }
 
 impl SalesReader {
@@ -177,7 +196,7 @@ impl SalesReader {
         let code = row.code("sku")?;
         let sold = self.index.by_code.get(&code).or_else(|| self.index.by_barcode.get(&code));
         let sold = sold.ok_or_else(|| row.bad("sku", Reason::Unknown { value: code }))?;
-        let at = row.time("sold_at", &place.zone, self.anchor)?;
+        let at = row.past("sold_at", &place.zone, self.anchor, self.now)?;
         let packs = row.int("quantity", -1_000_000, 1_000_000)?;
         let day = calendar::day_of(&place.zone, at);
         let units = Base(packs.saturating_mul(sold.pack_size));
@@ -197,8 +216,12 @@ struct Stated {
 
 /// Sales of past days, added up by day: a file states the days that it holds.
 pub(super) async fn sales(context: &mut Context<'_>, table: &Arc<Table>) -> Result<Outcome> {
-    let reader = SalesReader { places: places(&context.stores), index: context.index().await?, anchor: context.anchor };
-    let reader = Arc::new(reader);
+    let reader = Arc::new(SalesReader {
+        places: places(&context.stores),
+        index: context.index().await?,
+        anchor: context.anchor,
+        now: context.now,
+    });
     let (rows, bad) = on_two_threads(table, move |row| reader.row(row)).await?;
     let mut outcome = Outcome::with_bad(bad);
     let mut by_store: BTreeMap<StoreId, BTreeMap<DayKey, Stated>> = BTreeMap::new();
@@ -214,10 +237,10 @@ pub(super) async fn sales(context: &mut Context<'_>, table: &Arc<Table>) -> Resu
         }
         for part in differing.chunks(UNIT_ROWS * 4) {
             let input = (store.clone(), part.to_vec());
-            let write = context.shop.store().write(Lane::Background, input, |conn, (store, rows)| {
-                Box::pin(store::stock::set_sale_days(conn, store, rows))
+            let write = context.claim.write(input, |conn, (store, rows)| {
+                Box::pin(async move { Ok::<_, Error>(store::stock::set_sale_days(conn, store, rows).await?) })
             });
-            write.await.map_err(|e: store::Error| Error::from(e))?;
+            write.await?;
             context.progress((outcome.new + outcome.changed).min(context.total));
         }
     }

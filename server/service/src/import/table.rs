@@ -5,6 +5,7 @@ use super::sheets;
 use crate::{Error, Result};
 use csv::StringRecord;
 use domain::{Code, UserError};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a file holds, in the order in which files are applied.
@@ -72,6 +73,53 @@ impl Kind {
         }
     }
 
+    /// Columns that a file of this kind may have beside them.
+    const fn optional(self) -> &'static [&'static str] {
+        match self {
+            Self::Stores => &["lat", "lon", "address_zh", "address_en", "phone", "free_delivery_above", "safety"],
+            Self::Slots => &["cutoff_min"],
+            Self::Categories => &["sort", "picture", "safety"],
+            Self::Skus => &[
+                "product",
+                "name_en",
+                "option_zh",
+                "option_en",
+                "brand_zh",
+                "brand_en",
+                "barcode",
+                "size_zh",
+                "size_en",
+                "sold_by",
+                "base_unit",
+                "pool",
+                "member_price",
+                "measure_amount",
+                "measure_unit",
+                "allergens",
+                "diet",
+                "storage",
+                "age_limit",
+                "counted",
+                "safety",
+                "picture",
+                "description_zh",
+                "description_en",
+                "status",
+            ],
+            Self::Stock => &["kind"],
+            Self::Sales => &["promo"],
+            Self::Offers => {
+                &["store", "price", "percent_off", "threshold", "off", "per_member", "total", "priority", "excludes"]
+            }
+            Self::Banners => &["text_zh", "text_en", "picture", "sort"],
+        }
+    }
+
+    /// All columns of which something is read.
+    pub(super) fn columns(self) -> impl Iterator<Item = &'static str> {
+        self.required().iter().chain(self.optional()).copied()
+    }
+
     fn by_name(name: &str) -> Option<Self> {
         let stem = name.rsplit(['/', '\\']).next()?.split('.').next()?.to_ascii_lowercase();
         Self::ALL.into_iter().find(|kind| stem.starts_with(kind.as_str()))
@@ -129,13 +177,27 @@ pub(super) fn read(source: &Source) -> Result<Vec<Table>> {
     }
 }
 
-/// UTF-8 (with or without BOM), else GBK with its extensions.
-fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => encoding_rs::GB18030.decode_without_bom_handling(bytes).0,
+/// UTF-8 (with or without BOM), else GBK with its extensions. What cannot be read in the
+/// encoding becomes U+FFFD, by which its row is refused.
+fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(text) => String::from_utf8_lossy(text),
+        None if is_utf8(bytes) => String::from_utf8_lossy(bytes),
+        None => encoding_rs::GB18030.decode_without_bom_handling(bytes).0,
     }
+}
+
+/// Is it UTF-8, but for some bad bytes? Then most of what is beyond ASCII is whole: each bad
+/// byte breaks one or two characters. GBK read as UTF-8 is mostly broken: about one in six of
+/// its characters happens to be a whole one. How well it reads as GBK says nothing, since nearly
+/// all pairs of bytes are characters there.
+fn is_utf8(bytes: &[u8]) -> bool {
+    let (mut whole, mut broken) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        whole += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    broken <= whole
 }
 
 pub(super) fn columns_of<'a>(header: impl Iterator<Item = &'a str>) -> HashMap<String, usize> {
@@ -220,5 +282,61 @@ impl Table {
         } else {
             self.rows.push((line, record));
         }
+    }
+
+    /// The name of the column in this place, if something is read of it.
+    pub(super) fn column_at(&self, place: usize) -> Option<&'static str> {
+        self.kind.columns().find(|name| self.columns.get(*name) == Some(&place))
+    }
+
+    /// Columns of which nothing is read, in the file's order.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        let is_read = |name: &str| name.is_empty() || self.kind.columns().any(|column| column == name);
+        let mut ignored: Vec<(&usize, &String)> =
+            self.columns.iter().filter(|(name, _)| !is_read(name)).map(|(name, place)| (place, name)).collect();
+        ignored.sort_unstable();
+        ignored.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "code,name_zh\nM1,纯牛奶\nM2,苹果\nM3,土豆 500g\nM4,绿茶\n";
+
+    /// The bytes with one in the row of M2 that is a character's in no encoding.
+    fn spoiled(bytes: &[u8]) -> Vec<u8> {
+        let row = bytes.windows(3).position(|part| part == b"M2,").expect("a row");
+        [&bytes[..row + 3], b"\xff", &bytes[row + 3..]].concat()
+    }
+
+    #[test]
+    fn one_bad_byte_makes_no_other_encoding_of_a_file() {
+        let (gbk, _, _) = encoding_rs::GBK.encode(TEXT);
+        assert_eq!(decode(TEXT.as_bytes()), TEXT);
+        assert_eq!(decode(&gbk), TEXT);
+        for bytes in [spoiled(TEXT.as_bytes()), spoiled(&gbk)] {
+            let read = decode(&bytes);
+            let right = TEXT.replace("苹果", "\u{fffd}苹果");
+            assert_eq!(read, right);
+        }
+    }
+
+    #[test]
+    fn a_character_that_was_cut_is_not_made_up_for_by_reading_all_as_gbk() {
+        // As GBK each pair of these bytes is a character.
+        let cut = [TEXT.as_bytes(), "M5,豆".as_bytes(), b"\xe8\x85\xe5\n"].concat();
+        let (_, has_errors) = encoding_rs::GB18030.decode_without_bom_handling(b"\xe8\xb1\x86\xe8\x85\xe5");
+        assert!(!has_errors);
+        assert_eq!(decode(&cut), format!("{TEXT}M5,豆\u{fffd}\u{fffd}\n"));
+    }
+
+    #[test]
+    fn a_file_that_says_that_it_is_utf_8_is_read_as_nothing_else() {
+        let (gbk, _, _) = encoding_rs::GBK.encode(TEXT);
+        let marked = |bytes: &[u8]| [b"\xef\xbb\xbf".as_slice(), bytes].concat();
+        assert_eq!(decode(&marked(TEXT.as_bytes())), TEXT);
+        assert!(decode(&marked(&gbk)).contains('\u{fffd}'));
     }
 }

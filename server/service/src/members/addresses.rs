@@ -112,8 +112,16 @@ async fn write_in_tx(
     }
     let only = known.iter().all(|address| address.id == row.id);
     let is_default = row.is_default || only || was.is_some_and(|was| was.is_default);
-    members::save_address(conn, member, &AddressRow { is_default, ..row.clone() }, now).await?;
+    let (lat_e6, lon_e6) =
+        if was.is_some_and(|was| moved_away(was, row)) { (None, None) } else { (row.lat_e6, row.lon_e6) };
+    members::save_address(conn, member, &AddressRow { is_default, lat_e6, lon_e6, ..row.clone() }, now).await?;
     Ok(AddressId::trusted(row.id.as_str()))
+}
+
+/// Does an address say another place than before, with the position of the old one?
+fn moved_away(was: &AddressRow, row: &AddressRow) -> bool {
+    let same_text = was.area == row.area && was.detail == row.detail;
+    !same_text && (was.lat_e6, was.lon_e6) == (row.lat_e6, row.lon_e6)
 }
 
 /// The id of an address that is typed into a form with this key: made of what it
@@ -159,8 +167,8 @@ fn degrees(field: &str, value: &str, most: i64) -> Result<Option<i64>> {
     }
     let wrong = || Error::from(UserError::invalid(field));
     let number: rust_decimal::Decimal = value.parse().map_err(|_| wrong())?;
-    let e6 = (number.round_dp(6) * rust_decimal::Decimal::from(1_000_000)).trunc();
-    let e6 = i64::try_from(e6).map_err(|_| wrong())?;
+    let e6 = number.round_dp(6).checked_mul(rust_decimal::Decimal::from(1_000_000)).ok_or_else(wrong)?;
+    let e6 = i64::try_from(e6.trunc()).map_err(|_| wrong())?;
     if e6.abs() > most * 1_000_000 { Err(wrong()) } else { Ok(Some(e6)) }
 }
 
@@ -236,6 +244,30 @@ mod tests {
         assert_eq!(degrees("lat", "", 90).expect("unknown"), None);
         assert!(degrees("lat", "91", 90).is_err());
         assert!(degrees("lat", "NaN", 90).is_err());
+        // As many digits as a number holds, and one too many.
+        for long in ["79228162514264337593543950335", "99999999999999999999999999999"] {
+            assert!(degrees("lat", long, 90).is_err(), "{long}");
+            assert!(degrees("lat", &format!("-{long}"), 90).is_err(), "-{long}");
+        }
+    }
+
+    #[test]
+    fn a_position_goes_with_the_text_that_it_was_told_for() {
+        let known = AddressRow {
+            id: "a1".to_owned(),
+            name: "王小明".to_owned(),
+            phone: "13800000001".to_owned(),
+            area: "人民大道".to_owned(),
+            detail: "200 号".to_owned(),
+            lat_e6: Some(31_233_000),
+            lon_e6: Some(121_474_000),
+            is_default: true,
+        };
+        let elsewhere = AddressRow { detail: "1 号".to_owned(), ..known.clone() };
+        assert!(moved_away(&known, &elsewhere));
+        assert!(moved_away(&known, &AddressRow { area: "世纪大道".to_owned(), ..known.clone() }));
+        assert!(!moved_away(&known, &AddressRow { lat_e6: Some(31_240_000), ..elsewhere }), "it is a new one");
+        assert!(!moved_away(&known, &AddressRow { name: "李雷".to_owned(), ..known.clone() }));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod sign_in;
 mod staff;
 
 pub use addresses::distance_m;
+pub use sign_in::Asker;
 
 use crate::{Error, Result, Shop, Visit};
 use aws_lc_rs::digest;
@@ -24,6 +25,18 @@ use store::{Conn, Lane};
 /// Brands that a member can rule out.
 const NEVER_BRANDS: usize = 50;
 
+/// Rows of a kind that one unit of tidying removes: nobody waits long behind it.
+const TIDY_ROWS: i64 = 1_000;
+/// Units of a kind in one run of tidying, which comes each hour.
+const TIDY_UNITS: usize = 200;
+/// Guests' baskets that one run removes, and one unit of it: each has up to 60 lines.
+const TIDY_BASKETS: i64 = 20_000;
+const BASKETS_A_UNIT: usize = 100;
+/// A guest's basket that was not touched for so long is nobody's: sessions end after 30 days.
+const GUEST_BASKET_MS: i64 = 31 * DAY_MS;
+/// Callbacks that were of no payment of ours are kept for so long.
+const ODD_CALLBACK_MS: i64 = 30 * DAY_MS;
+
 /// Is it an idempotency key: 8 to 64 letters, digits or hyphens?
 pub(crate) fn is_key(key: &str) -> bool {
     (8..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -32,6 +45,11 @@ pub(crate) fn is_key(key: &str) -> bool {
 /// SHA-256 of a text, in hex: how cookies and tokens are stored.
 pub fn fingerprint(text: &str) -> String {
     hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+/// A new name under which a visitor asks for codes.
+pub fn new_asker() -> String {
+    hex(&rand::random::<[u8; 16]>())
 }
 
 /// A new guest's basket.
@@ -161,21 +179,66 @@ impl Shop {
         self.store().write(Lane::Member(member.as_str()), (member.clone(), value), work).await
     }
 
-    /// Removes codes, counters and sessions that are of no more use, a bounded number of them.
+    /// Removes what visitors left behind and is of no more use (`Stale`), and
+    /// guests' baskets of sessions that are over: in small units, between which others
+    /// come to write, and as many in a run as leaves time for other jobs. How many.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn tidy_members(&self, now: Millis) -> Result<u64> {
-        self.store()
-            .write(Lane::Background, now, |conn, now| {
-                Box::pin(async move {
-                    let stale = members::delete_stale(conn, now.plus(-DAY_MS)).await?;
-                    let sessions = store::sessions::delete_expired(conn, *now, 1_000).await?;
-                    let messages = store::sandbox::delete_messages(conn, now.plus(-DAY_MS)).await?;
-                    Ok::<_, Error>(stale + sessions + messages)
-                })
-            })
-            .await
+        let mut removed = 0;
+        for kind in Stale::ALL {
+            for _ in 0..TIDY_UNITS {
+                let unit = self.store().write(Lane::Background, (kind, now), |conn, (kind, now)| {
+                    Box::pin(async move { Ok::<_, Error>(kind.remove(conn, *now).await?) })
+                });
+                let gone = unit.await?;
+                removed += gone;
+                if gone < TIDY_ROWS.unsigned_abs() {
+                    break;
+                }
+            }
+        }
+        let before = now.plus(-GUEST_BASKET_MS);
+        let baskets = store::baskets::forgotten(&mut self.store().read().await?, before, TIDY_BASKETS).await?;
+        for some in baskets.chunks(BASKETS_A_UNIT) {
+            let unit = self.store().write(Lane::Background, (some.to_vec(), before), |conn, (some, before)| {
+                Box::pin(async move { Ok::<_, Error>(store::baskets::drop_forgotten(conn, some, *before).await?) })
+            });
+            removed += unit.await?;
+        }
+        Ok(removed)
+    }
+}
+
+/// What is removed once it is old.
+#[derive(Clone, Copy, Debug)]
+enum Stale {
+    /// One-time codes, of a day ago.
+    Codes,
+    /// Counters of tries, of a day ago.
+    Counters,
+    /// Sessions that ran out.
+    Sessions,
+    /// Messages of the sandbox, of a day ago.
+    Messages,
+    /// Callbacks that were of no payment of ours, of a month ago.
+    Callbacks,
+}
+
+impl Stale {
+    const ALL: [Self; 5] = [Self::Codes, Self::Counters, Self::Sessions, Self::Messages, Self::Callbacks];
+
+    /// Removes the oldest [`TIDY_ROWS`] of the kind; how many there were.
+    async fn remove(self, conn: &mut Conn, now: Millis) -> store::Result<u64> {
+        let yesterday = now.plus(-DAY_MS);
+        match self {
+            Self::Codes => members::delete_codes(conn, yesterday, TIDY_ROWS).await,
+            Self::Counters => members::delete_counters(conn, yesterday, TIDY_ROWS).await,
+            Self::Sessions => store::sessions::delete_expired(conn, now, TIDY_ROWS).await,
+            Self::Messages => store::sandbox::delete_messages(conn, yesterday, TIDY_ROWS).await,
+            Self::Callbacks => store::payments::delete_odd_callbacks(conn, now.plus(-ODD_CALLBACK_MS), TIDY_ROWS).await,
+        }
     }
 }
 

@@ -91,7 +91,8 @@ impl Shop {
     }
 
     /// The member calls an order off: before picking begins. What was paid goes
-    /// back with the delivery fee, and all that it held is given back.
+    /// back with the delivery fee, and all that it held is given back. A second
+    /// time it changes nothing.
     ///
     /// # Errors
     /// `order_state` if it has moved on.
@@ -116,6 +117,9 @@ impl Shop {
             .write(lane, input, |conn, (store, id, actor, now)| {
                 Box::pin(async move {
                     let order = orders::lock(conn, store, id).await?.ok_or(Error::from(Code::NotFound))?;
+                    if state_of(&order)? == State::Cancelled {
+                        return Ok(());
+                    }
                     move_in_tx(conn, &order, Event::Cancel, *actor, *now).await?;
                     add_event(conn, &order, *now, NewEvent::of("cancelled", actor.as_str())).await?;
                     close_payments_in_tx(conn, &order, *now).await?;

@@ -29,7 +29,7 @@ pub(crate) async fn move_in_tx(
     }
     match stock_effect(from, to) {
         StockEffect::None => {}
-        StockEffect::Release => release_in_tx(conn, order, from, event, now).await?,
+        StockEffect::Release => release_in_tx(conn, order, from, event, actor, now).await?,
         StockEffect::TakeAgain => take_again_in_tx(conn, order, now).await?,
     }
     conn.touch_order(&order.member(), &order.order(), &order.code);
@@ -44,15 +44,24 @@ fn held(lines: &[OrderLineRow]) -> Vec<(PoolId, Base)> {
 
 /// Gives back what an order held: units, its place in the slot, places of
 /// offers, coupon. The caller has moved the order's state, so it happens once.
-async fn release_in_tx(conn: &mut Conn, order: &OrderRow, from: State, event: Event, now: Millis) -> Result<()> {
+async fn release_in_tx(
+    conn: &mut Conn,
+    order: &OrderRow,
+    from: State,
+    event: Event,
+    actor: Actor,
+    now: Millis,
+) -> Result<()> {
     let (store, id) = (order.store(), order.order());
     let lines = orders::lines(conn, &store, &id).await?;
     store::stock::settle(conn, &store, Kind::Release, &id, event.as_str(), &held(&lines), now).await?;
     slots::give(conn, &store, &SlotId::trusted(order.slot_id.as_str())).await?;
     places::release(conn, &id).await?;
     if let Some(coupon) = &order.coupon_id {
-        // Paid for and then called off: a coupon that ran out meanwhile is issued again.
-        let again = from.is_paid().then(|| refund::coupon_expires(Millis(i64::MIN), now));
+        // Paid for and then not delivered by the shop: a coupon that ran out meanwhile is issued
+        // again. Who calls an order off gets it back as it is, else it would never run out.
+        let again = from.is_paid() && actor != Actor::Member;
+        let again = again.then(|| refund::coupon_expires(Millis(i64::MIN), now));
         places::return_coupon(conn, &order.member(), &CouponId::trusted(coupon.as_str()), &id, now, again).await?;
     }
     Ok(())

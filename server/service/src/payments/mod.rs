@@ -4,8 +4,9 @@
 //! Rules:
 //! - A payment is confirmed only by a verified callback or a query to the
 //!   channel, never by the browser. A callback that comes twice, late, out of
-//!   order, with a wrong amount or a bad signature changes nothing wrongly, and
-//!   is logged.
+//!   order, with a wrong amount or a bad signature changes nothing wrongly. What
+//!   the channel signed is kept in the log of callbacks; of the rest, which
+//!   anybody can send, a line in the server's log is all.
 //! - Money that comes after the hold ran out takes the goods again if they are
 //!   still there, else it goes back by itself, with a message. So does money for
 //!   a cancelled order, and a second payment for the same order.
@@ -36,8 +37,10 @@ use store::{Conn, Lane, outbox, places};
 
 /// A payment is asked about for the first time after this long without a callback.
 const FIRST_POLL_MS: i64 = 10 * SECOND_MS;
+/// Payments that an order can have: after so many that came to nothing, no more are opened.
+const PAYMENTS: usize = 50;
 /// The longest callback that is read.
-const BODY_MAX: usize = 16 * 1024;
+pub const BODY_MAX: usize = 16 * 1024;
 /// So much of a callback is kept in the log, in characters.
 const LOG_MAX: usize = 2_000;
 
@@ -196,7 +199,8 @@ impl Shop {
     /// The channel's page for paying an order: of the payment that is open, or of a new one.
     ///
     /// # Errors
-    /// `not_found`, `order_state`, `hold_expired`; `unavailable` if the channel cannot be reached.
+    /// `not_found`, `order_state`, `hold_expired`; `too_many` if it was tried very often;
+    /// `unavailable` if the channel cannot be reached.
     pub async fn pay(&self, visit: &Visit, code: &str) -> Result<String> {
         let order = self.own_order(visit, code).await?;
         check_payable(&order, visit.now)?;
@@ -224,6 +228,11 @@ impl Shop {
                 let open = payments::of_order(conn, store, id).await?;
                 if let Some(payment) = open.iter().find(|payment| payment.state == "created") {
                     return Ok(PaymentPlan::of(payment, &order));
+                }
+                if open.len() >= PAYMENTS {
+                    // When the hold ends, the goods can be ordered anew.
+                    let left_ms = order.hold_until.map_or(0, |until| until - now.0);
+                    return Err(UserError::new(Code::TooMany).with("retry_s", left_ms / SECOND_MS + 1).into());
                 }
                 let payment = new_payment(&order, channel, *now);
                 payments::insert(conn, std::slice::from_ref(&payment)).await?;
@@ -263,8 +272,8 @@ impl Shop {
         self.order(visit, code).await
     }
 
-    /// Takes a callback of a channel: verified on its raw bytes, logged, and
-    /// answered the same however often it comes.
+    /// Takes a callback of a channel: verified on its raw bytes, logged with its
+    /// body if the channel signed it, and answered the same however often it comes.
     ///
     /// # Errors
     /// `not_found` for an unknown channel, `too_large`; those of the database,
@@ -285,8 +294,10 @@ impl Shop {
         }
         let now = self.now();
         let text: String = String::from_utf8_lossy(body).chars().take(LOG_MAX).map(loggable).collect();
-        let verdict = match port.verify(signature, timestamp, body).filter(is_readable) {
-            None => {
+        let verdict = match port.verify(signature, timestamp, body) {
+            // Anybody can send such a one: it leaves a line in the log, and no row.
+            None => Verdict::BadSignature,
+            Some(callback) if !is_readable(&callback) => {
                 self.log_callback(port.name(), Verdict::BadSignature, "", &text, now).await?;
                 Verdict::BadSignature
             }

@@ -123,10 +123,7 @@ pub(super) async fn refund_in_tx(
 }
 
 async fn payment_with_left(conn: &mut Conn, store: &StoreId, order: &OrderId, amount: Fen) -> Result<PaymentRow> {
-    for payment in payments::of_order(conn, store, order).await? {
-        if payment.state != "paid" {
-            continue;
-        }
+    for payment in payments::made_of_order(conn, store, order).await? {
         let back = payments::refunded_to(conn, store, &PaymentId::trusted(payment.id.as_str())).await?;
         if Fen(payment.amount) - back >= amount {
             return Ok(payment);
@@ -143,9 +140,8 @@ impl Shop {
         let mut conn = self.store().read().await?;
         let lost = || Error::Internal(format!("refund {id} or its payment is not there"));
         let refund = payments::refund(&mut conn, &store, &id).await?.ok_or_else(lost)?;
-        let all = payments::of_order(&mut conn, &store, &OrderId::trusted(refund.order_id.as_str())).await?;
+        let payment = payments::of_refund(&mut conn, &refund).await?.ok_or_else(lost)?;
         drop(conn);
-        let payment = all.into_iter().find(|payment| payment.id == refund.payment_id).ok_or_else(lost)?;
         if refund.state == "done" {
             return Ok(());
         }
@@ -160,9 +156,8 @@ impl Shop {
         let (store, id) = (StoreId::trusted(task.store), RefundId::trusted(task.refund));
         let mut conn = self.store().read().await?;
         let Some(refund) = payments::refund(&mut conn, &store, &id).await? else { return Ok(()) };
-        let all = payments::of_order(&mut conn, &store, &OrderId::trusted(refund.order_id.as_str())).await?;
+        let Some(payment) = payments::of_refund(&mut conn, &refund).await? else { return Ok(()) };
         drop(conn);
-        let Some(payment) = all.into_iter().find(|payment| payment.id == refund.payment_id) else { return Ok(()) };
         self.end_refund(refund, payment, "failed", String::new(), now).await
     }
 

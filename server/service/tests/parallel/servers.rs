@@ -11,6 +11,7 @@ use domain::{Code, Packs};
 use futures::future::join_all;
 use service::checkout::{CheckoutChoice, Placed};
 use service::feed::{Batch, BatchKind, Row};
+use service::members::Asker;
 use service::{Result, Shop, Visit};
 use store::conn::Kind;
 use store::testing::TestStore;
@@ -182,6 +183,35 @@ store::on_both! {
         two.close().await;
     }
 
+    async fn one_form_with_a_coupon_is_one_order_at_two_servers(store: TestStore) {
+        let two = Two::open(&store).await;
+        let world = &two.world;
+        // The offer's only place goes to the order itself; where it has no bounds, the coupon does.
+        let terms = [
+            "UPDATE offer SET total = 1, per_member = 1 WHERE code = 'c20'",
+            "UPDATE offer SET total = NULL, per_member = NULL WHERE code = 'c20'",
+        ];
+        for (n, terms) in (1..).zip(terms) {
+            exec(&world.shop, terms).await;
+            let visit = world.member(n).await;
+            world.fill(&visit, &[("THIRTY", 1)]).await;
+            let form = world.form(&visit, "pickup").await;
+            assert!(form.coupon.is_some());
+            let (other, tab, seen) = (two.other.clone(), visit.clone(), form.clone());
+            let placing = async move { other.place(&tab, seen).await };
+            let (gate, placing) = two.half_done(world.store.as_str(), placing).await;
+            let (shop, tab) = (world.shop.clone(), visit.clone());
+            let late = tokio::spawn(async move { shop.place(&tab, form).await });
+            two.blocked().await;
+            gate.open().await;
+            let placed = placing.await.expect("no panic").expect("an order");
+            assert_eq!(late.await.expect("no panic").expect("the same order"), placed);
+        }
+        assert_eq!(world.number("SELECT COUNT(*) FROM orders").await, 2);
+        assert_eq!(world.number("SELECT COUNT(*) FROM coupon WHERE state = 'held'").await, 2);
+        two.close().await;
+    }
+
     async fn what_a_tab_adds_while_an_order_is_placed_is_neither_sold_unpriced_nor_lost(store: TestStore) {
         let two = Two::open(&store).await;
         let (world, other) = (&two.world, two.other.clone());
@@ -225,6 +255,26 @@ store::on_both! {
         let undone = two.at_once(6, |shop, _| { let visit = visit.clone(); async move { shop.undo(&visit).await } }).await;
         assert!(undone.iter().all(Result::is_ok));
         assert_eq!(two.world.shop.basket_count(&visit).await.expect("a count"), Packs(150));
+        two.close().await;
+    }
+
+    async fn a_choice_stays_when_another_tab_changes_the_quantity(store: TestStore) {
+        let two = Two::open(&store).await;
+        let (world, other) = (&two.world, two.other.clone());
+        let visit = world.member(1).await;
+        world.fill(&visit, &[("MILK", 2)]).await;
+        let milk = world.sku("MILK").await;
+        let (tab, sku) = (visit.clone(), milk.clone());
+        let choosing = async move { other.set_substitution(&tab, &sku, "ask_me", vec![]).await };
+        let (gate, choosing) = two.half_done(visit.basket.as_str(), choosing).await;
+        let (shop, tab) = (world.shop.clone(), visit.clone());
+        let adding = tokio::spawn(async move { shop.add(&tab, &milk, Packs(1)).await });
+        two.blocked().await;
+        gate.open().await;
+        choosing.await.expect("no panic").expect("chosen");
+        assert_eq!(adding.await.expect("no panic").expect("added"), Packs(3));
+        let lines = "SELECT COUNT(*) FROM basket_line WHERE choice = 'ask_me' AND qty = 3";
+        assert_eq!(world.number(lines).await, 1);
         two.close().await;
     }
 
@@ -408,10 +458,11 @@ store::on_both! {
 
     async fn guessing_at_two_servers_gains_no_tries(store: TestStore) {
         const PHONE: &str = "13912345678";
+        const ASKER: Asker<'static> = Asker { name: "n", session: "s", address: "" };
         let two = Two::open(&store).await;
         let now = two.world.shop.now();
         // Asked for in many tabs at once, one code is sent.
-        let asked = two.at_once(8, |shop, _| async move { shop.request_code(PHONE, "", "", shop.now()).await }).await;
+        let asked = two.at_once(8, |shop, _| async move { shop.request_code(PHONE, &ASKER, shop.now()).await }).await;
         assert_eq!(asked.iter().filter(|result| result.is_ok()).count(), 1, "{asked:?}");
         assert!(codes(&asked).iter().all(|code| *code == Code::TooMany));
         let code = two.world.shop.sandbox_code(PHONE, now).await.expect("reads").expect("a code");
@@ -419,21 +470,21 @@ store::on_both! {
         let right = code.clone();
         let used = two.at_once(4, |shop, _| {
             let right = right.clone();
-            async move { shop.sign_in(PHONE, &right, shop.now()).await }
+            async move { shop.sign_in(PHONE, &right, &ASKER, shop.now()).await }
         }).await;
         let members: Vec<&MemberId> = used.iter().filter_map(|result| result.as_ref().ok()).collect();
         assert_eq!(members.len(), 1, "{used:?}");
 
         two.world.clock.advance(61_000);
         let now = two.world.shop.now();
-        two.world.shop.request_code(PHONE, "", "", now).await.expect("asked");
+        two.world.shop.request_code(PHONE, &ASKER, now).await.expect("asked");
         let code = two.world.shop.sandbox_code(PHONE, now).await.expect("reads").expect("a code");
         let wrong = if code == "000000" { "111111" } else { "000000" };
-        let tried = two.at_once(20, |shop, _| async move { shop.sign_in(PHONE, wrong, now).await }).await;
+        let tried = two.at_once(20, |shop, _| async move { shop.sign_in(PHONE, wrong, &ASKER, now).await }).await;
         assert!(tried.iter().all(Result::is_err));
-        assert_eq!(code_of(two.world.shop.sign_in(PHONE, &code, now).await), Code::BadCode, "five tries were enough");
-        // 4 + 20 + 1 tries: five more within the hour, then none for this phone.
-        let more = two.at_once(20, |shop, _| async move { shop.sign_in(PHONE, wrong, now).await }).await;
+        assert_eq!(code_of(two.world.shop.sign_in(PHONE, &code, &ASKER, now).await), Code::BadCode, "five tries were enough");
+        // 4 + 20 + 1 tries: five more within the hour, then none for this session.
+        let more = two.at_once(20, |shop, _| async move { shop.sign_in(PHONE, wrong, &ASKER, now).await }).await;
         assert_eq!(codes(&more).iter().filter(|code| **code == Code::BadCode).count(), 5);
         assert_eq!(codes(&more).iter().filter(|code| **code == Code::TooMany).count(), 15);
         two.close().await;

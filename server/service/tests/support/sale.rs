@@ -137,6 +137,7 @@ impl World {
         let page = self.shop.checkout(visit, choice).await.expect("a checkout page");
         PlaceForm {
             idempotency_key: page.idempotency_key,
+            store: page.store.to_string(),
             kind: kind.to_owned(),
             address: page.address.as_ref().map(AddressId::to_string),
             slot: page.slots.iter().find(|slot| slot.open).map(|slot| slot.id.to_string()),

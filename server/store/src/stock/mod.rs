@@ -20,6 +20,7 @@ mod terms;
 
 pub use ledger::{Missing, Shelf, Short, reserve, settle, short_pick};
 pub use statements::{Applied, Flow, Statement, apply_flows, apply_statements, newest, preview_statements};
+pub use stating::statements_of_time;
 pub use terms::{PoolTerms, SaleDay, any_sales, first_sale_day, ran_out, sale_days, set_sale_days, set_terms};
 
 use crate::bulk::Bulk;

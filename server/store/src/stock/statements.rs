@@ -6,10 +6,11 @@ use super::terms::add_sales;
 use super::{ROWS, by_pool, levels, lock};
 use crate::conn::{each_of, list};
 use crate::{Conn, Result, Val};
+use domain::availability::Thresholds;
 use domain::ids::{PoolId, StoreId};
 use domain::safety::{Policy, units};
 use domain::stock::{Kind, flow, state_level};
-use domain::time::Day;
+use domain::time::{Day, MINUTE_MS};
 use domain::{Base, Millis};
 use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, HashSet};
@@ -25,7 +26,7 @@ pub struct Statement {
     pub on_hand: Base,
     /// When that was true.
     pub at: Millis,
-    /// A hand count holds up to then.
+    /// What is known of goods that are counted by hand holds up to then.
     pub counted_until: Option<Millis>,
     /// The safety policy, if the pool is new in this store.
     pub policy: Policy,
@@ -48,6 +49,8 @@ pub struct Flow {
     pub day: Day,
     /// Sold under a promotion?
     pub promo: bool,
+    /// Up to when the level holds without a hand count, if the pool is new in this store.
+    pub counted_until: Option<Millis>,
     /// The safety policy, if the pool is new in this store.
     pub policy: Policy,
     /// Unique key of the row in the store.
@@ -137,27 +140,27 @@ async fn known_keys(conn: &mut Conn, store: &StoreId, rows: &[&Statement]) -> Re
 }
 
 /// Makes the rows of pools that are new in the store: nothing on hand, nothing stated. How many.
-async fn open_levels<'a>(
-    conn: &mut Conn,
-    store: &StoreId,
-    pools: impl Iterator<Item = (&'a PoolId, Policy)>,
-) -> Result<usize> {
+async fn open_levels(conn: &mut Conn, store: &StoreId, rows: &[Flow]) -> Result<usize> {
     let mut opened = 0;
-    let pools: BTreeMap<&PoolId, Policy> = pools.collect();
+    let mut pools: BTreeMap<&PoolId, (Policy, Option<Millis>)> = BTreeMap::new();
+    for row in rows {
+        let (_, until) = pools.entry(&row.pool).or_insert((row.policy, row.counted_until));
+        *until = (*until).max(row.counted_until);
+    }
     let pools: Vec<_> = pools.into_iter().collect();
     for part in pools.chunks(ROWS) {
         let sql = format!(
-            "WITH v (pool_id, policy, safety) AS ({})
-             INSERT INTO stock (store_id, pool_id, on_hand, reserved, safety, as_of, source, policy)
-             SELECT $1, v.pool_id, 0, 0, v.safety, 0, 'receipt', v.policy FROM v WHERE NOT EXISTS
+            "WITH v (pool_id, policy, safety, counted_until) AS ({})
+             INSERT INTO stock (store_id, pool_id, on_hand, reserved, safety, as_of, source, policy, counted_until)
+             SELECT $1, v.pool_id, 0, 0, v.safety, 0, 'receipt', v.policy, v.counted_until FROM v WHERE NOT EXISTS
              (SELECT 1 FROM stock s WHERE s.store_id = $1 AND s.pool_id = v.pool_id)
              ON CONFLICT (store_id, pool_id) DO NOTHING",
-            each_of(2, part.len(), 3)
+            each_of(2, part.len(), 4)
         );
         let mut vals = vec![Val::from(store)];
-        for (pool, policy) in part {
+        for (pool, (policy, until)) in part {
             let safety = units(*policy, Base::ZERO, 0);
-            vals.extend([Val::from(*pool), Val::from(policy.to_string()), Val::from(safety)]);
+            vals.extend([Val::from(*pool), Val::from(policy.to_string()), Val::from(safety), Val::from(*until)]);
         }
         opened += conn.exec(AssertSqlSafe(sql), &vals).await?;
     }
@@ -170,7 +173,7 @@ async fn open_levels<'a>(
 /// Applies receipts and till sales; sales also count for the mean daily sales,
 /// and tell up to when the tills have reported.
 pub async fn apply_flows(conn: &mut Conn, store: &StoreId, rows: &[Flow], now: Millis) -> Result<Applied> {
-    let opened = open_levels(conn, store, rows.iter().map(|row| (&row.pool, row.policy))).await?;
+    let opened = open_levels(conn, store, rows).await?;
     let pools: Vec<PoolId> = rows.iter().map(|row| row.pool.clone()).collect();
     let have = by_pool(lock(conn, store, &pools).await?);
     let movements = rows.iter().map(|row| Movement {
@@ -188,8 +191,21 @@ pub async fn apply_flows(conn: &mut Conn, store: &StoreId, rows: &[Flow], now: M
     let sold: Vec<&Flow> = sold.collect();
     add_sales(conn, store, &sold).await?;
     if let Some(until) = sold.iter().map(|row| row.at).max() {
-        let sql = "UPDATE store SET feed_until = $2 WHERE id = $1 AND feed_until < $2";
-        conn.exec(sql, crate::vals![store, until.min(now)]).await?;
+        reported_until(conn, store, until.min(now), now).await?;
     }
     Ok(Applied { applied: written.len(), opened, repeated: rows.len() - written.len(), late: 0 })
+}
+
+/// Notes up to when the tills have reported. All the store's stock is worth more then: open
+/// pages hear of that where it can show, after a silence. While the tills report all the time
+/// it does not, and what a minute changes, the live stream looks at each minute anyway.
+async fn reported_until(conn: &mut Conn, store: &StoreId, until: Millis, now: Millis) -> Result<()> {
+    let sql = "UPDATE store SET feed_until = $2 WHERE id = $1 AND feed_until < $2 AND feed_until < $3";
+    let silent = until.plus(-MINUTE_MS).max(now.plus(-Thresholds::default().stale_ms));
+    if conn.exec(sql, crate::vals![store, until, silent]).await? > 0 {
+        conn.touch_store(store);
+        return Ok(());
+    }
+    let sql = "UPDATE store SET feed_until = $2 WHERE id = $1 AND feed_until < $2";
+    conn.exec(sql, crate::vals![store, until]).await.map(|_| ())
 }

@@ -100,6 +100,26 @@ async fn insert_new(conn: &mut Conn, store: &StoreId, rows: &[Movement]) -> Resu
     Ok(known)
 }
 
+/// The keys of the statements in the ledger that are of the very pools and times of these, by pool.
+pub async fn statements_of_time(
+    conn: &mut Conn,
+    store: &StoreId,
+    rows: &[Statement],
+) -> Result<HashMap<PoolId, Vec<String>>> {
+    const BOOKED: Bulk<'static> = Bulk {
+        sql: "WITH v (pool_id, at) AS ({rows}) SELECT m.pool_id, m.key FROM v CROSS JOIN movement m
+            WHERE m.store_id = $1 AND m.pool_id = v.pool_id AND m.as_of = v.at AND m.kind IN ('snapshot', 'count')",
+        columns: 2,
+    };
+    let vals: Vec<Val<'_>> = rows.iter().flat_map(|row| [Val::from(&row.pool), Val::from(row.at)]).collect();
+    let booked: Vec<(String, String)> = conn.bulk_all(BOOKED, &[Val::from(store)], &vals).await?;
+    let mut keys: HashMap<PoolId, Vec<String>> = HashMap::new();
+    for (pool, key) in booked {
+        keys.entry(PoolId::trusted(pool)).or_default().push(key);
+    }
+    Ok(keys)
+}
+
 /// Makes the levels of pools that are new in the store, as stated. If one is
 /// made by another server at the same moment, the unit is tried again.
 async fn open_stated(conn: &mut Conn, store: &StoreId, rows: &[&Statement], repeated: &HashSet<PoolId>) -> Result<()> {

@@ -106,7 +106,7 @@ impl Step {
             Self::Doc => run(&mut cargo(&["test", "--quiet", "--doc"])),
             Self::Build => build::build_with_load(),
             Self::Size => bench::check_size(),
-            Self::Faults => bench::few_faults(),
+            Self::Faults => bench::few_faults(closing),
             Self::Browser => browser(rest, closing),
             Self::Lighthouse => lighthouse(closing),
         }
