@@ -159,6 +159,11 @@ pub async fn checkout_adjust(
         "address" => which.clone_into(&mut form.address),
         _ => {}
     }
+    if cx.shop.basket_count(&cx.visit).await.map_err(fail)? == Packs::ZERO {
+        // Ordered meanwhile, in this page or another: its form is over.
+        go("/checkout");
+        return Ok(());
+    }
     // First of all: what is refused below shall lose nothing.
     cx.keep_input(FORM, &form).await?;
     let packs = |word: Option<&str>| word.and_then(|w| w.parse().ok()).map(Packs).ok_or_else(|| refuse(Code::Invalid));

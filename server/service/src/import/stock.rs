@@ -71,7 +71,8 @@ impl StockReader {
             kind,
             on_hand,
             at,
-            counted_until: (kind == Kind::Count && holds_day).then(day_ends),
+            // What is counted by hand every day holds for the day, whoever says it.
+            counted_until: ((kind == Kind::Count || sold.counted) && holds_day).then(day_ends),
             policy: self.terms.policy(&place.id, sku, &category).0,
             key: format!("import:{kind}:{}:{at}:{on_hand}", sold.pool),
         };
