@@ -8,7 +8,7 @@
 //! PostgreSQL plans them each time: a plan that was kept from when a table was
 //! empty would read it whole for each row once it has grown.
 
-use crate::conn::{Inner, alone};
+use crate::conn::{Inner, Timed, alone};
 use crate::record::Record;
 use crate::{Conn, Error, Result, Val};
 use sqlx::postgres::PgArguments;
@@ -95,13 +95,17 @@ impl Conn {
     pub async fn bulk(&mut self, bulk: Bulk<'_>, fixed: &[Val<'_>], vals: &[Val<'_>]) -> Result<u64> {
         let mut changed = 0;
         for part in vals.chunks(ROWS_MAX * bulk.columns) {
-            let _timed = self.timed(bulk.sql);
             changed += match &mut self.inner {
-                Inner::Sqlite(c) => c.exec_each(&bulk.one(fixed.len())?, fixed, bulk.columns, part)?,
+                Inner::Sqlite(c) => {
+                    let sql = bulk.one(fixed.len())?;
+                    let _timed = Timed::of(&self.statements, &sql);
+                    c.exec_each(&sql, fixed, bulk.columns, part)?
+                }
                 Inner::Postgres(c) => {
                     let (arguments, types) = postgres_arguments(fixed, part, bulk.columns)?;
-                    let sql = AssertSqlSafe(bulk.unnest(fixed.len(), &types)?);
-                    let query = sqlx::query_with::<Postgres, _>(sql, arguments).persistent(false);
+                    let sql = bulk.unnest(fixed.len(), &types)?;
+                    let _timed = Timed::of(&self.statements, &sql);
+                    let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), arguments).persistent(false);
                     c.ask(async |c| query.execute(c).await).await?.rows_affected()
                 }
             };
@@ -113,13 +117,17 @@ impl Conn {
     pub async fn bulk_all<T: Record>(&mut self, bulk: Bulk<'_>, fixed: &[Val<'_>], vals: &[Val<'_>]) -> Result<Vec<T>> {
         let mut found = Vec::new();
         for part in vals.chunks(ROWS_MAX * bulk.columns) {
-            let _timed = self.timed(bulk.sql);
             match &mut self.inner {
-                Inner::Sqlite(c) => found.extend(c.rows_each(&bulk.one(fixed.len())?, fixed, bulk.columns, part)?),
+                Inner::Sqlite(c) => {
+                    let sql = bulk.one(fixed.len())?;
+                    let _timed = Timed::of(&self.statements, &sql);
+                    found.extend(c.rows_each(&sql, fixed, bulk.columns, part)?);
+                }
                 Inner::Postgres(c) => {
                     let (arguments, types) = postgres_arguments(fixed, part, bulk.columns)?;
-                    let sql = AssertSqlSafe(bulk.unnest(fixed.len(), &types)?);
-                    let query = sqlx::query_with::<Postgres, _>(sql, arguments).persistent(false);
+                    let sql = bulk.unnest(fixed.len(), &types)?;
+                    let _timed = Timed::of(&self.statements, &sql);
+                    let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(sql), arguments).persistent(false);
                     for row in &c.ask(async |c| query.fetch_all(c).await).await? {
                         found.push(T::read(row, &mut 0)?);
                     }

@@ -145,7 +145,7 @@ pub(crate) struct Timed(Instant);
 
 impl Timed {
     /// Counts the statement, and begins to measure.
-    fn of(statements: &Statements, sql: &str) -> Self {
+    pub(crate) fn of(statements: &Statements, sql: &str) -> Self {
         statements.count(sql);
         Self(Instant::now())
     }
@@ -165,7 +165,7 @@ pub struct Conn {
     /// Units of this transaction that succeeded; what they hold is held until its end.
     pub(crate) stands: usize,
     savepoint: Savepoint,
-    statements: Arc<Statements>,
+    pub(crate) statements: Arc<Statements>,
 }
 
 /// The statements that were run over all connections of a store.
@@ -245,11 +245,6 @@ impl Conn {
     /// `statements` counts what is run, over all connections of a store.
     pub(crate) fn new(inner: Inner, statements: Arc<Statements>) -> Self {
         Self { inner, touched: Touched::default(), stands: 0, savepoint: Savepoint::None, statements }
-    }
-
-    /// Counts a statement and, when the answer is dropped, notes how long it took.
-    pub(crate) fn timed(&self, sql: &str) -> Timed {
-        Timed::of(&self.statements, sql)
     }
 
     /// Which database it leads to.

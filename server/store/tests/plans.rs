@@ -206,11 +206,22 @@ async fn exports_and_batches_read_no_table_whole() {
     store::exports::orders(&mut conn, ("s", "o")).await.expect("orders");
     store::exports::stock(&mut conn, ("s", "p")).await.expect("levels");
     store::goods::index_of(&mut conn, &["milk", "bread"]).await.expect("SKUs");
+    let statement = store::stock::Statement {
+        pool: PoolId::trusted("p"),
+        kind: domain::stock::Kind::Snapshot,
+        on_hand: Base(1),
+        at: Millis(1),
+        counted_until: None,
+        policy: domain::safety::Policy::default(),
+        key: "k".to_owned(),
+    };
+    store::stock::statements_of_time(&mut conn, &StoreId::trusted("s"), &[statement]).await.expect("keys");
     drop(conn);
     let plans = store.kept_plans().await;
-    assert_eq!(plans.len(), 3, "{plans:#?}");
+    assert_eq!(plans.len(), 4, "{plans:#?}");
     for (sql, steps) in &plans {
-        let costly = |step: &&String| is_scan(step, sql) || step.contains("FOR ORDER BY");
+        let of_a_store = |step: &String| step.ends_with("(store_id=?)");
+        let costly = |step: &&String| is_scan(step, sql) || of_a_store(step) || step.contains("FOR ORDER BY");
         let found: Vec<&String> = steps.iter().filter(costly).collect();
         assert!(found.is_empty(), "{found:?}: {sql}");
     }

@@ -107,8 +107,12 @@ pub async fn statements_of_time(
     rows: &[Statement],
 ) -> Result<HashMap<PoolId, Vec<String>>> {
     const BOOKED: Bulk<'static> = Bulk {
-        sql: "WITH v (pool_id, at) AS ({rows}) SELECT m.pool_id, m.key FROM v CROSS JOIN movement m
-            WHERE m.store_id = $1 AND m.pool_id = v.pool_id AND m.as_of = v.at AND m.kind IN ('snapshot', 'count')",
+        // The index finds them, and each is then looked at: asked for the kind at once, SQLite
+        // walks through all movements of the store.
+        sql:
+            "WITH v (pool_id, at) AS ({rows}) SELECT i.pool_id, m.key FROM v CROSS JOIN movement i CROSS JOIN movement m
+            WHERE i.store_id = $1 AND i.pool_id = v.pool_id AND i.as_of = v.at
+            AND m.store_id = $1 AND m.key = i.key AND m.kind IN ('snapshot', 'count')",
         columns: 2,
     };
     let vals: Vec<Val<'_>> = rows.iter().flat_map(|row| [Val::from(&row.pool), Val::from(row.at)]).collect();
