@@ -32,6 +32,14 @@ export async function signIn(page: Page, t: Words, phone = newPhone(), back = '/
   return phone;
 }
 
+/** Goes on in the browser as a member who has `goods` in the basket. */
+export async function memberWith(page: Page, ...goods: [string, number][]): Promise<Shopper> {
+  const member = await Shopper.member(shop());
+  for (const [code, packs] of goods) await member.add(code, packs);
+  await page.context().addCookies(await member.cookies());
+  return member;
+}
+
 /** Searches by the box in the header. */
 export async function search(page: Page, t: Words, words: string): Promise<void> {
   await page.getByLabel(t('site.search_label')).fill(words);

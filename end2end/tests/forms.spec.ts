@@ -2,7 +2,7 @@
 // stays. Orders that are sent twice, payments that go wrong in every way the
 // sandbox knows, a keyboard alone, a slow network. With and without JavaScript.
 import type { Locator, Page } from '@playwright/test';
-import { GOODS, expectBasket, fillAddress, openChoice, pressAt, search, signIn } from '../src/actions.ts';
+import { GOODS, expectBasket, fillAddress, memberWith, openChoice, pressAt, search, signIn } from '../src/actions.ts';
 import { newPhone, Shopper } from '../src/shopper.mjs';
 import { expect, remember, serveShop, shop, test, words } from '../src/test.ts';
 import { LANGS } from '../src/texts.ts';
@@ -16,14 +16,6 @@ async function expectRefused(field: Locator, message: string | RegExp, typed: st
   await expect(field).toHaveAttribute('aria-invalid', 'true');
   await expect(field).toHaveAccessibleDescription(message);
   await expect(field).toHaveValue(typed);
-}
-
-/** Goes on in the browser as a member who has `goods` in the basket. */
-async function memberWith(page: Page, ...goods: [string, number][]): Promise<Shopper> {
-  const member = await Shopper.member(shop());
-  for (const [code, packs] of goods) await member.add(code, packs);
-  await page.context().addCookies(await member.cookies());
-  return member;
 }
 
 test.beforeEach(async ({ context }) => {

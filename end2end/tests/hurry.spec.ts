@@ -2,8 +2,7 @@
 // taps before them, pages come back from the browser's cache, and an answer is
 // lost. Nothing is lost with it, and the page ends up true.
 import type { Page } from '@playwright/test';
-import { GOODS, expectBasket } from '../src/actions.ts';
-import { Shopper } from '../src/shopper.mjs';
+import { GOODS, expectBasket, memberWith } from '../src/actions.ts';
 import { expect, remember, serveShop, shop, test, words } from '../src/test.ts';
 
 serveShop();
@@ -22,14 +21,6 @@ async function slow(page: Page, path: RegExp): Promise<void> {
 /** Islands listen once the page's WASM runs: then the badge's number is kept in the browser. */
 async function awake(page: Page): Promise<void> {
   await page.waitForFunction(() => localStorage.getItem('zaijia.badge') !== null);
-}
-
-/** Signed in, with this in the basket. */
-async function memberWith(page: Page, ...goods: [string, number][]): Promise<Shopper> {
-  const member = await Shopper.member(shop());
-  for (const [code, packs] of goods) await member.add(code, packs);
-  await page.context().addCookies(await member.cookies());
-  return member;
 }
 
 test.beforeEach(async ({ context }) => {
