@@ -3,7 +3,7 @@
 // lost. Nothing is lost with it, and the page ends up true.
 import type { Page } from '@playwright/test';
 import { GOODS, expectBasket, memberWith } from '../src/actions.ts';
-import { expect, remember, serveShop, shop, test, words } from '../src/test.ts';
+import { expect, remember, serveShop, test, words } from '../src/test.ts';
 
 serveShop();
 
