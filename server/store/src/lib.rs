@@ -21,6 +21,7 @@ pub mod writer;
 pub mod baskets;
 pub mod catalogue;
 pub mod checks;
+pub mod codes;
 pub mod exports;
 pub mod feeds;
 pub mod goods;

@@ -20,7 +20,7 @@ use domain::view::MemberView;
 use domain::{Code, Millis, UserError};
 use std::collections::BTreeSet;
 use store::members;
-use store::{Conn, Lane};
+use store::{Conn, Lane, codes};
 
 /// Brands that a member can rule out.
 const NEVER_BRANDS: usize = 50;
@@ -233,8 +233,8 @@ impl Stale {
     async fn remove(self, conn: &mut Conn, now: Millis) -> store::Result<u64> {
         let yesterday = now.plus(-DAY_MS);
         match self {
-            Self::Codes => members::delete_codes(conn, yesterday, TIDY_ROWS).await,
-            Self::Counters => members::delete_counters(conn, yesterday, TIDY_ROWS).await,
+            Self::Codes => codes::delete_codes(conn, yesterday, TIDY_ROWS).await,
+            Self::Counters => codes::delete_counters(conn, yesterday, TIDY_ROWS).await,
             Self::Sessions => store::sessions::delete_expired(conn, now, TIDY_ROWS).await,
             Self::Messages => store::sandbox::delete_messages(conn, yesterday, TIDY_ROWS).await,
             Self::Callbacks => store::payments::delete_odd_callbacks(conn, now.plus(-ODD_CALLBACK_MS), TIDY_ROWS).await,

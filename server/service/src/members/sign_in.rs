@@ -19,8 +19,8 @@ use domain::phone::Phone;
 use domain::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use domain::{Code, Millis, UserError};
 use serde::{Deserialize, Serialize};
-use store::members::{self, CodeRow};
-use store::{Conn, Lane, outbox, sandbox};
+use store::codes::CodeRow;
+use store::{Conn, Lane, codes, members, outbox, sandbox};
 
 /// A code lives this long.
 const CODE_MS: i64 = 5 * MINUTE_MS;
@@ -75,7 +75,7 @@ async fn count(conn: &mut Conn, limits: &[(&str, i64)], subjects: &[String], now
         if subject.is_empty() {
             continue;
         }
-        let (count, started) = members::count_try(conn, scope, subject, now, HOUR_MS).await?;
+        let (count, started) = codes::count_try(conn, scope, subject, now, HOUR_MS).await?;
         if count > *most {
             return Ok(Err(too_many(started, now)));
         }
@@ -98,7 +98,7 @@ struct Sending {
 
 async fn send_in_tx(conn: &mut Conn, sending: &Sending) -> Result<Decided<()>> {
     let (phone, now) = (&sending.phone, sending.now);
-    if let Some(last) = members::code_sent(conn, phone).await? {
+    if let Some(last) = codes::code_sent(conn, phone).await? {
         let left_ms = RESEND_MS - now.since(last);
         // Much more than the whole time is left: that code was sent before the clock went back.
         if (1..=2 * RESEND_MS).contains(&left_ms) {
@@ -109,10 +109,10 @@ async fn send_in_tx(conn: &mut Conn, sending: &Sending) -> Result<Decided<()>> {
     if let Err(refused) = count(conn, &SENDS, &sending.subjects, now).await? {
         return Ok(Err(refused));
     }
-    if !members::note_code_sent(conn, phone, now, RESEND_MS).await? {
+    if !codes::note_code_sent(conn, phone, now, RESEND_MS).await? {
         return Ok(Err(UserError::new(Code::TooMany).with("retry_s", seconds_up(RESEND_MS))));
     }
-    members::put_sign_in_code(conn, phone, &sending.asker, &sending.row).await?;
+    codes::put_sign_in_code(conn, phone, &sending.asker, &sending.row).await?;
     outbox::add(conn, "sign_in_code", &sending.task, &sending.key, now).await?;
     Ok(Ok(()))
 }
@@ -139,15 +139,15 @@ async fn sign_in_in_tx(conn: &mut Conn, input: &SigningIn) -> Result<Decided<Mem
         return Ok(Err(refused));
     }
     let wrong = || UserError::new(Code::BadCode).field("code");
-    let Some(sent) = members::spend_try(conn, phone, asker, now).await? else { return Ok(Err(wrong())) };
+    let Some(sent) = codes::spend_try(conn, phone, asker, now).await? else { return Ok(Err(wrong())) };
     if aws_lc_rs::constant_time::verify_slices_are_equal(sent.as_bytes(), input.digest.as_bytes()).is_err() {
         return Ok(Err(wrong()));
     }
-    members::end_sign_in_code(conn, phone, asker).await?;
+    codes::end_sign_in_code(conn, phone, asker).await?;
     // Many share an address: whoever signs in takes nothing of what the others may try.
     let [_, address] = &input.subjects;
     for scope in [CODE_ADDRESS, TRY_ADDRESS] {
-        members::uncount(conn, scope, address).await?;
+        codes::uncount(conn, scope, address).await?;
     }
     let is_new = members::insert(conn, &input.member, phone, now).await?;
     let member = if is_new {
@@ -197,7 +197,7 @@ impl Shop {
     /// used or was followed by another: then nobody waits for it any more.
     pub(crate) async fn do_send_code(&self, payload: &str, now: Millis) -> Result<()> {
         let task: CodeTask = serde_json::from_str(payload)?;
-        let sent = members::sign_in_code(&mut self.store().read().await?, &task.phone, &task.asker).await?;
+        let sent = codes::sign_in_code(&mut self.store().read().await?, &task.phone, &task.asker).await?;
         let digest = self.code_digest(&task.phone, &task.digits);
         if !sent.is_some_and(|sent| sent.expires_at > now.0 && sent.code == digest) {
             return Ok(());
@@ -218,7 +218,7 @@ impl Shop {
         // Who comes at once finds the code all the same: what is due goes out first.
         self.run_outbox(now).await?;
         let mut conn = self.store().read().await?;
-        let sent = members::sign_in_codes(&mut conn, phone.as_str()).await?;
+        let sent = codes::sign_in_codes(&mut conn, phone.as_str()).await?;
         let Some(digits) = sandbox::message(&mut conn, phone.as_str()).await? else { return Ok(None) };
         let digest = self.code_digest(phone.as_str(), &digits);
         let usable = sent.iter().any(|sent| is_usable(sent, now) && sent.code == digest);
@@ -231,7 +231,7 @@ impl Shop {
     /// Those of the database; what is no phone has no code.
     pub async fn has_code(&self, phone: &str, asker: &str, now: Millis) -> Result<bool> {
         let Ok(phone) = Phone::parse(phone) else { return Ok(false) };
-        let sent = members::sign_in_code(&mut self.store().read().await?, phone.as_str(), asker).await?;
+        let sent = codes::sign_in_code(&mut self.store().read().await?, phone.as_str(), asker).await?;
         Ok(sent.is_some_and(|sent| is_usable(&sent, now)))
     }
 
